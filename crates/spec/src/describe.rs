@@ -1,0 +1,379 @@
+//! An operation in words: its name, the system call behind it, and its arguments as the kernel gets them.
+
+use std::ffi::CString;
+
+use crate::capabilities;
+use crate::op::{
+    Cgroup, CgroupEntry, Command, Device, IdMap, Lower, MapWriter, Op, Upper, attribute, namespace,
+};
+
+/// An operation in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// A short name, e.g. `pivot-root`.
+    pub op: &'static str,
+    /// The system call that does it; the last one where it takes several.
+    pub syscall: &'static str,
+    /// Its arguments.
+    pub detail: String,
+}
+
+/// Describes `op`.
+#[must_use]
+pub fn describe(op: &Op) -> Description {
+    let (name, syscall) = names(op);
+    Description {
+        op: name,
+        syscall,
+        detail: detail(op),
+    }
+}
+
+fn names(op: &Op) -> (&'static str, &'static str) {
+    match op {
+        Op::MakeCgroup(_) => ("make-cgroup", "mkdir"),
+        Op::Clone3 { .. } => ("clone", "clone3"),
+        Op::MapIds { .. } => ("map-ids", "write"),
+        Op::CloneTree { map_ids: true, .. } => ("clone-mount", "mount_setattr"),
+        Op::CloneTree { .. } => ("clone-mount", "open_tree"),
+        Op::Overlay { .. } => ("overlay", "fsmount"),
+        Op::NewMount { .. } => ("new-mount", "fsmount"),
+        Op::MakeDevices { .. } => ("make-devices", "mknodat"),
+        Op::SendMounts => ("send-mounts", "sendmsg"),
+        Op::ReceiveMounts => ("receive-mounts", "recvmsg"),
+        Op::EnterCgroups => ("enter-cgroups", "write"),
+        Op::Unshare { .. } => ("unshare", "unshare"),
+        Op::BecomeRoot { .. } => ("become-root", "setresuid"),
+        Op::PrivateMounts => ("private-mounts", "mount"),
+        Op::AttachRoot { .. } => ("attach-root", "move_mount"),
+        Op::Attach { .. } => ("attach", "move_mount"),
+        Op::AttachDevices { .. } => ("attach-devices", "move_mount"),
+        Op::EtcFiles { .. } => ("etc-files", "move_mount"),
+        Op::Sysctl { .. } => ("sysctl", "write"),
+        Op::SetHostname { .. } => ("set-hostname", "sethostname"),
+        Op::LoopbackUp => ("loopback-up", "ioctl"),
+        Op::PivotRoot => ("pivot-root", "pivot_root"),
+        Op::Mask { .. } => ("mask", "move_mount"),
+        Op::ReadOnlyPaths { .. } => ("read-only-paths", "mount_setattr"),
+        Op::ReadOnlyRoot => ("read-only-root", "mount_setattr"),
+        Op::NewSession => ("new-session", "setsid"),
+        Op::Terminal { .. } => ("terminal", "ioctl"),
+        Op::NewKeyring { .. } => ("new-keyring", "keyctl"),
+        Op::SetRlimit { .. } => ("set-rlimit", "prlimit64"),
+        Op::FindUser(_) => ("find-user", "openat2"),
+        Op::ChangeDirectory { .. } => ("change-directory", "chdir"),
+        Op::SetCredentials { .. } => ("set-credentials", "capset"),
+        Op::NoNewPrivileges => ("no-new-privileges", "prctl"),
+        Op::Seccomp { .. } => ("seccomp", "seccomp"),
+        Op::DieWithLauncher => ("die-with-launcher", "prctl"),
+        Op::CloseFds => ("close-fds", "close_range"),
+        Op::Execute(_) => ("execute", "execve"),
+    }
+}
+
+fn detail(op: &Op) -> String {
+    match op {
+        Op::Clone3 { .. }
+        | Op::MapIds { .. }
+        | Op::Unshare { .. }
+        | Op::BecomeRoot { .. }
+        | Op::SetCredentials { .. } => identity(op),
+        Op::MakeCgroup(_) | Op::EnterCgroups => group(op),
+        Op::CloneTree { .. }
+        | Op::Overlay { .. }
+        | Op::NewMount { .. }
+        | Op::MakeDevices { .. } => new_mount(op),
+        Op::SendMounts
+        | Op::ReceiveMounts
+        | Op::AttachRoot { .. }
+        | Op::Attach { .. }
+        | Op::AttachDevices { .. }
+        | Op::EtcFiles { .. }
+        | Op::PrivateMounts
+        | Op::PivotRoot
+        | Op::Mask { .. }
+        | Op::ReadOnlyPaths { .. }
+        | Op::ReadOnlyRoot => attached(op),
+        _ => setting(op),
+    }
+}
+
+fn identity(op: &Op) -> String {
+    match op {
+        Op::Clone3 { namespaces, .. } => format!("flags = CLONE_PIDFD|{}", flags(*namespaces)),
+        Op::MapIds {
+            uids,
+            gids,
+            writer,
+            deny_setgroups,
+        } => {
+            let by = if *writer == MapWriter::Programs {
+                " by newuidmap, newgidmap"
+            } else {
+                ""
+            };
+            let deny = if *deny_setgroups {
+                ", setgroups = deny"
+            } else {
+                ""
+            };
+            format!(
+                "/proc/PID/uid_map = {}, gid_map = {}{deny}{by}",
+                maps(uids),
+                maps(gids)
+            )
+        }
+        Op::Unshare { namespaces } => flags(*namespaces),
+        Op::BecomeRoot { set_groups } => {
+            if *set_groups {
+                "setgroups([]), setresgid(0, 0, 0), setresuid(0, 0, 0)".into()
+            } else {
+                "setresgid(0, 0, 0), setresuid(0, 0, 0)".into()
+            }
+        }
+        Op::SetCredentials { capabilities, .. } => {
+            format!(
+                "the user's ids; bounding set and capset = {}",
+                capabilities::names(*capabilities).join(" ")
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+fn group(op: &Op) -> String {
+    let Op::MakeCgroup(Cgroup {
+        directory,
+        files,
+        entry,
+        ..
+    }) = op
+    else {
+        return "tasks = 0 in each v1 cgroup".into();
+    };
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, value)| format!("{} = {}", show(name), show(value)))
+        .collect();
+    let entry = if *entry == CgroupEntry::Clone {
+        "entered by CLONE_INTO_CGROUP"
+    } else {
+        "entered through tasks"
+    };
+    [vec![show(directory)], files, vec![entry.into()]]
+        .concat()
+        .join(", ")
+}
+
+fn new_mount(op: &Op) -> String {
+    match op {
+        Op::CloneTree {
+            source,
+            recursive,
+            attributes,
+            map_ids,
+            ..
+        } => {
+            let deep = if *recursive { "|AT_RECURSIVE" } else { "" };
+            let mapped = if *map_ids {
+                ", MOUNT_ATTR_IDMAP through the container's user namespace"
+            } else {
+                ""
+            };
+            format!(
+                "open_tree({}, OPEN_TREE_CLONE{deep}){}{mapped}",
+                show(source),
+                attributes_suffix(*attributes)
+            )
+        }
+        Op::Overlay {
+            lower,
+            upper,
+            volatile,
+            userxattr,
+            ..
+        } => overlay(lower, upper, *volatile, *userxattr),
+        Op::NewMount {
+            fstype,
+            options,
+            attributes,
+            ..
+        } => {
+            let options: Vec<_> = options
+                .iter()
+                .map(|(key, value)| match value {
+                    Some(value) => format!("{}={}", show(key), show(value)),
+                    None => show(key),
+                })
+                .collect();
+            let options = if options.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", options.join(","))
+            };
+            format!(
+                "{}{options}{}",
+                show(fstype),
+                attributes_suffix(*attributes)
+            )
+        }
+        Op::MakeDevices {
+            devices, map_ids, ..
+        } => {
+            format!(
+                "a tmpfs with {}{}",
+                nodes(devices),
+                if *map_ids { ", MOUNT_ATTR_IDMAP" } else { "" }
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+fn overlay(lower: &[Lower], upper: &Upper, volatile: bool, userxattr: bool) -> String {
+    let lower: Vec<_> = lower.iter().map(|layer| show(&layer.path)).collect();
+    let (base, upper, work) = (show(&upper.path), show(&upper.upper), show(&upper.work));
+    let volatile = if volatile { ", volatile" } else { "" };
+    let userxattr = if userxattr { ", userxattr" } else { "" };
+    format!(
+        "overlay, lowerdir={}, upperdir={base}/{upper}, workdir={base}/{work}{volatile}{userxattr}",
+        lower.join(":")
+    )
+}
+
+fn attached(op: &Op) -> String {
+    match op {
+        Op::SendMounts => "SCM_RIGHTS, over the socket between launcher and init".into(),
+        Op::ReceiveMounts => "SCM_RIGHTS; waits".into(),
+        Op::PrivateMounts => "/, MS_REC|MS_PRIVATE".into(),
+        Op::AttachRoot { .. } => "the new root, on /".into(),
+        Op::Attach { target, .. } => format!("on /{}", show(target)),
+        Op::AttachDevices { devices, .. } => format!("on /dev, with {}", nodes(devices)),
+        Op::EtcFiles { files } => {
+            let names: Vec<_> = files
+                .iter()
+                .map(|(name, _)| format!("/etc/{}", show(name)))
+                .collect();
+            format!("from a small tmpfs, on {}", names.join(", "))
+        }
+        Op::PivotRoot => "\".\", \".\"; then umount2(\".\", MNT_DETACH)".into(),
+        Op::Mask { paths, .. } => {
+            let names: Vec<_> = paths.iter().map(|(path, _)| show(path)).collect();
+            format!("/dev/null or an empty directory over {}", names.join(" "))
+        }
+        Op::ReadOnlyPaths { paths, .. } => {
+            format!(
+                "MOUNT_ATTR_RDONLY on {}",
+                paths.iter().map(show).collect::<Vec<_>>().join(" ")
+            )
+        }
+        Op::ReadOnlyRoot => "/, MOUNT_ATTR_RDONLY".into(),
+        _ => String::new(),
+    }
+}
+
+fn setting(op: &Op) -> String {
+    match op {
+        Op::Sysctl { path, value, .. } => format!("/proc/sys/{} = {}", show(path), show(value)),
+        Op::SetHostname { name } => show(name),
+        Op::LoopbackUp => "SIOCSIFFLAGS lo, IFF_UP|IFF_RUNNING".into(),
+        Op::Terminal { columns, rows } => {
+            format!("TIOCGPTPEER, TIOCSWINSZ {columns}x{rows}, TIOCSCTTY; also on /dev/console")
+        }
+        Op::NewKeyring { name } => format!("KEYCTL_JOIN_SESSION_KEYRING, {:.20}...", show(name)),
+        Op::SetRlimit {
+            resource,
+            soft,
+            hard,
+        } => {
+            let name = if *resource == 7 {
+                "RLIMIT_NOFILE"
+            } else {
+                "RLIMIT_CORE"
+            };
+            format!(
+                "{name}, soft = {soft}{}",
+                hard.map(|hard| format!(", hard = {hard}"))
+                    .unwrap_or_default()
+            )
+        }
+        Op::FindUser(user) => {
+            let spec = show(&user.spec);
+            format!(
+                "/etc/passwd, /etc/group: {}",
+                if spec.is_empty() { "0" } else { &spec }
+            )
+        }
+        Op::ChangeDirectory { path } => show(path),
+        Op::NoNewPrivileges => "PR_SET_NO_NEW_PRIVS, 1".into(),
+        Op::Seccomp { filter } => {
+            format!("SECCOMP_SET_MODE_FILTER, {} instructions", filter.len() / 8)
+        }
+        Op::DieWithLauncher => "PR_SET_PDEATHSIG, SIGKILL".into(),
+        Op::CloseFds => "3, ~0, CLOSE_RANGE_CLOEXEC".into(),
+        Op::Execute(Command {
+            candidates,
+            argv,
+            env,
+            ..
+        }) => execute(candidates, argv, env),
+        _ => String::new(),
+    }
+}
+
+fn execute(candidates: &[CString], argv: &[CString], env: &[CString]) -> String {
+    let quoted: Vec<_> = argv
+        .iter()
+        .map(|word| format!("{:?}", word.to_string_lossy()))
+        .collect();
+    let first = candidates.first().map(show).unwrap_or_default();
+    let more = if candidates.len() > 1 {
+        format!(" (or in {} more directories of PATH)", candidates.len() - 1)
+    } else {
+        String::new()
+    };
+    format!(
+        "{first}{more}, [{}], {} variables",
+        quoted.join(", "),
+        env.len()
+    )
+}
+
+fn show(text: impl AsRef<std::ffi::CStr>) -> String {
+    text.as_ref().to_string_lossy().into_owned()
+}
+
+/// `CLONE_NEWNS|CLONE_NEWPID|...`
+fn flags(mask: u64) -> String {
+    let set = namespace::ALL.iter().filter(|(bit, ..)| mask & bit != 0);
+    set.map(|(_, name, _)| *name).collect::<Vec<_>>().join("|")
+}
+
+fn attributes_suffix(mask: u64) -> String {
+    let set: Vec<_> = attribute::ALL
+        .iter()
+        .filter(|(bit, _)| mask & bit != 0)
+        .map(|(_, name)| *name)
+        .collect();
+    if set.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", set.join("|"))
+    }
+}
+
+fn maps(maps: &[IdMap]) -> String {
+    let lines: Vec<_> = maps
+        .iter()
+        .map(|map| format!("{} {} {}", map.inside, map.outside, map.count))
+        .collect();
+    format!("\"{}\"", lines.join("\\n"))
+}
+
+fn nodes(devices: &[Device]) -> String {
+    devices
+        .iter()
+        .map(|device| show(&device.path))
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,29 @@
+//! The files that an engine puts into every container: hostname, hosts, resolv.conf.
+
+use crate::host::HostFacts;
+use crate::request::NetworkRequest;
+
+/// Path below /etc and content.
+pub type File = (&'static str, Vec<u8>);
+
+/// The files of a container called `hostname`.
+#[must_use]
+pub fn make(hostname: &str, network: NetworkRequest, host: &HostFacts) -> [File; 3] {
+    let (hosts, resolv_conf) = match network {
+        NetworkRequest::Host => (host.hosts.clone(), host.resolv_conf.clone()),
+        // No name server: the resolver then asks 127.0.0.1, where nobody listens, and fails at once instead of waiting.
+        NetworkRequest::None => (loopback_hosts(hostname), b"# no network\n".to_vec()),
+    };
+    [
+        ("hostname", format!("{hostname}\n").into_bytes()),
+        ("hosts", hosts),
+        ("resolv.conf", resolv_conf),
+    ]
+}
+
+fn loopback_hosts(hostname: &str) -> Vec<u8> {
+    format!(
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t{hostname}\n"
+    )
+    .into_bytes()
+}

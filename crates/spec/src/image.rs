@@ -1,0 +1,50 @@
+//! What an image's configuration says about running it (OCI image-spec, "Image Configuration"). Data, never policy.
+
+use std::path::PathBuf;
+
+/// The parts of an image that a plan is made of.
+#[derive(Clone, Debug, Default)]
+pub struct ImageConfig {
+    /// The name that the user gave, for people.
+    pub name: String,
+    /// Goes before the command.
+    pub entrypoint: Vec<String>,
+    /// The command when the user gives none.
+    pub cmd: Vec<String>,
+    /// `KEY=value`.
+    pub env: Vec<String>,
+    /// Where the command starts.
+    pub working_dir: Option<String>,
+    /// `name|uid[:group|gid]`.
+    pub user: Option<String>,
+    /// What the root directory is made of.
+    pub root: Root,
+}
+
+/// What a root directory is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// A directory as it is.
+    InPlace(PathBuf),
+    /// Directories, topmost first, under a writable layer.
+    Layers(Vec<PathBuf>),
+    /// This machine as any user of it may see it (the reserved image `host`).
+    Host(HostRoot),
+}
+
+impl Default for Root {
+    fn default() -> Self {
+        Self::Layers(Vec::new())
+    }
+}
+
+/// What the image `host` shows of this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostRoot {
+    /// The lowest layer of the root: empty directories, and the machine's own links such as /bin.
+    pub skeleton: PathBuf,
+    /// Directories of programs and libraries, by name under `/`: each under a writable layer of its own.
+    pub copy_on_write: Vec<String>,
+    /// Directories that are shown read-only and with the owners that they have.
+    pub read_only: Vec<String>,
+}

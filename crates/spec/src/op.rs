@@ -1,0 +1,383 @@
+//! The operations that a plan is a list of. Flat, owned data: applying one needs no more than its fields.
+//!
+//! A *slot* is a numbered place for an fd that one operation makes and later ones use, e.g. a mount that is not attached
+//! yet. Launcher and init each have their own slots; [`Op::SendMounts`] copies the launcher's to the init.
+
+use std::ffi::CString;
+
+use serde::{Deserialize, Serialize};
+
+/// A place for an fd.
+pub type Slot = u8;
+
+/// How many slots there are.
+pub const SLOTS: usize = 128;
+
+/// Namespaces, with the kernel's names and values (`linux/sched.h`).
+#[allow(missing_docs, reason = "namespaces(7) says what each is")]
+pub mod namespace {
+    pub const CLONE_NEWNS: u64 = 0x0002_0000;
+    pub const CLONE_NEWCGROUP: u64 = 0x0200_0000;
+    pub const CLONE_NEWUTS: u64 = 0x0400_0000;
+    pub const CLONE_NEWIPC: u64 = 0x0800_0000;
+    pub const CLONE_NEWUSER: u64 = 0x1000_0000;
+    pub const CLONE_NEWPID: u64 = 0x2000_0000;
+    pub const CLONE_NEWNET: u64 = 0x4000_0000;
+
+    /// Each with the name that `lsns` has for it.
+    pub const ALL: [(u64, &str, &str); 7] = [
+        (CLONE_NEWUSER, "CLONE_NEWUSER", "user"),
+        (CLONE_NEWNS, "CLONE_NEWNS", "mount"),
+        (CLONE_NEWPID, "CLONE_NEWPID", "pid"),
+        (CLONE_NEWUTS, "CLONE_NEWUTS", "uts"),
+        (CLONE_NEWIPC, "CLONE_NEWIPC", "ipc"),
+        (CLONE_NEWNET, "CLONE_NEWNET", "net"),
+        (CLONE_NEWCGROUP, "CLONE_NEWCGROUP", "cgroup"),
+    ];
+}
+
+/// Mount attributes, with the kernel's names and values (`linux/mount.h`).
+#[allow(missing_docs, reason = "mount_setattr(2) says what each does")]
+pub mod attribute {
+    pub const MOUNT_ATTR_RDONLY: u64 = 0x1;
+    pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
+    pub const MOUNT_ATTR_NODEV: u64 = 0x4;
+    pub const MOUNT_ATTR_NOEXEC: u64 = 0x8;
+
+    /// Each with its name.
+    pub const ALL: [(u64, &str); 4] = [
+        (MOUNT_ATTR_RDONLY, "MOUNT_ATTR_RDONLY"),
+        (MOUNT_ATTR_NOSUID, "MOUNT_ATTR_NOSUID"),
+        (MOUNT_ATTR_NODEV, "MOUNT_ATTR_NODEV"),
+        (MOUNT_ATTR_NOEXEC, "MOUNT_ATTR_NOEXEC"),
+    ];
+}
+
+/// Who applies an operation.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Side {
+    /// The executable before and beside the container: on the host, with the caller's rights.
+    Launcher,
+    /// The container's first process, before it becomes the command.
+    Init,
+}
+
+/// One line of /proc/PID/uid_map or gid_map (user_namespaces(7)).
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct IdMap {
+    /// First id inside.
+    pub inside: u32,
+    /// First id outside.
+    pub outside: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// Who writes the id maps.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub enum MapWriter {
+    /// The launcher: it is root, or maps just its own ids.
+    Launcher,
+    /// The set-user-id programs newuidmap and newgidmap.
+    Programs,
+}
+
+/// A control group for the container.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Cgroup {
+    /// The directory, e.g. `/sys/fs/cgroup/pids/keelbox/ID`.
+    pub directory: CString,
+    /// Its parent, made when it is missing.
+    pub parent: CString,
+    /// v2: controllers to enable in the parent's `cgroup.subtree_control`, e.g. `+pids`; empty: none.
+    pub enable: CString,
+    /// Control files and what to write into them.
+    pub files: Vec<(CString, CString)>,
+    /// How the container's first process gets in.
+    pub entry: CgroupEntry,
+    /// A failure is passed over: this is a default of ours, nothing that the user asked for.
+    pub best_effort: bool,
+}
+
+/// How a process gets into a cgroup without waiting for an RCU grace period (11 ms).
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub enum CgroupEntry {
+    /// v2: it is born there (`CLONE_INTO_CGROUP`).
+    Clone,
+    /// v1: it writes `0` to `tasks` itself; a single thread that moves itself takes no global lock (Linux 9a3284fad42f).
+    Tasks,
+}
+
+/// What a mount point is made as when it is missing.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Target {
+    /// A directory.
+    Directory,
+    /// An empty file.
+    File,
+}
+
+/// A node of /dev.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Device {
+    /// Its path below /dev.
+    pub path: CString,
+    /// Whether it is a block device.
+    pub block: bool,
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// The writable layer of an overlay: two directories below one mount.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Upper {
+    /// The mount that has both.
+    pub base: Slot,
+    /// The path of that mount's root on the host, for kernels that cannot take the layer as an fd.
+    pub path: CString,
+    /// The directory that gets what is written.
+    pub upper: CString,
+    /// The kernel's scratch directory beside it.
+    pub work: CString,
+}
+
+/// A lower layer of an overlay.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Lower {
+    /// The mount.
+    pub slot: Slot,
+    /// Its path on the host, for kernels that cannot take the layer as an fd.
+    pub path: CString,
+}
+
+/// Who the command runs as.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct User {
+    /// `name|uid[:group|gid]`, looked up in the container's own /etc/passwd and /etc/group.
+    pub spec: CString,
+    /// Whether setgroups(2) is allowed (not with a single mapped id).
+    pub set_groups: bool,
+    /// Whether HOME is to be set from /etc/passwd.
+    pub set_home: bool,
+}
+
+/// The command.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Command {
+    /// Paths to try, in order: one when the command has a slash, else one for each directory of PATH.
+    pub candidates: Vec<CString>,
+    /// Its arguments, the command itself first.
+    pub argv: Vec<CString>,
+    /// `KEY=value`.
+    pub env: Vec<CString>,
+    /// Our init stays as pid 1 and the command is its child.
+    pub init: bool,
+}
+
+/// One operation.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Op {
+    /// Make a control group and write its limits.
+    MakeCgroup(Cgroup),
+    /// Make the container's first process in new namespaces (a mask of `CLONE_NEW*`). A base other than 0 is made the
+    /// effective user id meanwhile, so that the kernel counts what the namespace uses for that id.
+    Clone3 {
+        /// Mask of `CLONE_NEW*`.
+        namespaces: u64,
+        /// First host id of the container.
+        base: u32,
+    },
+    /// Map the container's ids.
+    MapIds {
+        /// User ids.
+        uids: Vec<IdMap>,
+        /// Group ids.
+        gids: Vec<IdMap>,
+        /// Who writes them.
+        writer: MapWriter,
+        /// Write `deny` to /proc/PID/setgroups first, without which the kernel takes no gid map from an ordinary user.
+        deny_setgroups: bool,
+    },
+    /// Clone a mount, detached, with attributes and perhaps mapped ids.
+    CloneTree {
+        /// Where it goes.
+        slot: Slot,
+        /// The path to clone.
+        source: CString,
+        /// With all mounts below it.
+        recursive: bool,
+        /// `MOUNT_ATTR_*`.
+        attributes: u64,
+        /// Map its ids through the container's user namespace.
+        map_ids: bool,
+    },
+    /// Mount an overlay, detached.
+    Overlay {
+        /// Where it goes.
+        slot: Slot,
+        /// Lower layers, topmost first.
+        lower: Vec<Lower>,
+        /// The writable layer.
+        upper: Upper,
+        /// Skip every sync: the layer is thrown away at the end.
+        volatile: bool,
+        /// Keep the overlay's marks in `user.overlay.*`, for callers who are not root.
+        userxattr: bool,
+    },
+    /// Mount a fresh file system, detached.
+    NewMount {
+        /// Where it goes.
+        slot: Slot,
+        /// Its type.
+        fstype: CString,
+        /// Its options; no value: a flag.
+        options: Vec<(CString, Option<CString>)>,
+        /// `MOUNT_ATTR_*`.
+        attributes: u64,
+    },
+    /// Make /dev with real nodes on the host's side, mapped into the container. Where the kernel refuses the mapping the
+    /// slot stays empty, and [`Op::AttachDevices`] binds the host's nodes instead.
+    MakeDevices {
+        /// Where it goes.
+        slot: Slot,
+        /// The nodes.
+        devices: Vec<Device>,
+        /// Map its ids through the container's user namespace.
+        map_ids: bool,
+    },
+    /// Hand all slots to the init.
+    SendMounts,
+    /// Wait until the ids are mapped and the launcher's mounts have come.
+    ReceiveMounts,
+    /// Enter the v1 cgroups that the launcher made.
+    EnterCgroups,
+    /// Leave namespaces (a mask of `CLONE_NEW*`) that clone3 must not: the cgroup namespace's root is the current cgroup.
+    Unshare {
+        /// Mask of `CLONE_NEW*`.
+        namespaces: u64,
+    },
+    /// Become root of the user namespace.
+    BecomeRoot {
+        /// Drop the caller's supplementary groups.
+        set_groups: bool,
+    },
+    /// Let no mount come in from the host or go out to it.
+    PrivateMounts,
+    /// Attach the mount that becomes the root.
+    AttachRoot {
+        /// The mount.
+        slot: Slot,
+    },
+    /// Attach a mount inside the new root.
+    Attach {
+        /// The mount.
+        slot: Slot,
+        /// Path in the new root; links in it are followed inside the root only.
+        target: CString,
+        /// What to make when the path is missing.
+        create: Target,
+        /// Whether links in the path are followed. Not for /proc, /sys and /dev: an image that has a link there would
+        /// redirect what is written to them (CVE-2023-27561, CVE-2019-19921, CVE-2026-41579).
+        follow: bool,
+    },
+    /// Attach /dev, or make it here from the host's nodes.
+    AttachDevices {
+        /// The slot of [`Op::MakeDevices`].
+        slot: Slot,
+        /// The nodes.
+        devices: Vec<Device>,
+    },
+    /// Put small files of ours over /etc/NAME.
+    EtcFiles {
+        /// Name below /etc and content.
+        files: Vec<(CString, Vec<u8>)>,
+    },
+    /// Write a kernel setting of one of the container's own namespaces through the container's own /proc.
+    Sysctl {
+        /// The slot of /proc.
+        proc: Slot,
+        /// Path below /proc/sys.
+        path: CString,
+        /// Its value.
+        value: CString,
+    },
+    /// Set the host name.
+    SetHostname {
+        /// The name.
+        name: CString,
+    },
+    /// Bring the loopback link up.
+    LoopbackUp,
+    /// Make the attached root the root of the mount namespace, and let go of the host's.
+    PivotRoot,
+    /// Hide paths below a mount.
+    Mask {
+        /// The mount.
+        base: Slot,
+        /// Paths below it; true: a directory.
+        paths: Vec<(CString, bool)>,
+    },
+    /// Make paths below a mount read-only.
+    ReadOnlyPaths {
+        /// The mount.
+        base: Slot,
+        /// Paths below it.
+        paths: Vec<CString>,
+    },
+    /// Make the root read-only.
+    ReadOnlyRoot,
+    /// A session and process group of its own.
+    NewSession,
+    /// A terminal of the container's own, as its controlling terminal, stdin, stdout and stderr, and /dev/console.
+    Terminal {
+        /// Columns and rows; 0: leave as they are.
+        columns: u16,
+        /// See `columns`.
+        rows: u16,
+    },
+    /// A session keyring of the container's own.
+    NewKeyring {
+        /// Its name.
+        name: CString,
+    },
+    /// Set a resource limit (getrlimit(2)).
+    SetRlimit {
+        /// `RLIMIT_*`.
+        resource: u32,
+        /// Soft limit.
+        soft: u64,
+        /// Hard limit; None: leave it.
+        hard: Option<u64>,
+    },
+    /// Find out the user's ids, groups and home.
+    FindUser(User),
+    /// Go to the working directory; made when missing.
+    ChangeDirectory {
+        /// The path.
+        path: CString,
+    },
+    /// Become the user that [`Op::FindUser`] found, with a bounding set and no other capabilities than these.
+    SetCredentials {
+        /// Capabilities, as a mask.
+        capabilities: u64,
+        /// The last capability of the kernel.
+        last: u8,
+    },
+    /// No program gives more rights than the process has.
+    NoNewPrivileges,
+    /// Filter system calls.
+    Seccomp {
+        /// Classic BPF, 8 bytes an instruction.
+        filter: Vec<u8>,
+    },
+    /// End with the launcher.
+    DieWithLauncher,
+    /// Let no fd but stdin, stdout and stderr through.
+    CloseFds,
+    /// Become the command.
+    Execute(Command),
+}

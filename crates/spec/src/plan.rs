@@ -1,0 +1,158 @@
+//! The plan: from what was asked, what the image says and what the machine has, to an ordered list of operations.
+
+mod cgroup;
+mod choices;
+mod command;
+mod identity;
+mod mounts;
+mod root;
+mod security;
+mod slots;
+
+use std::path::PathBuf;
+
+pub use choices::Choices;
+pub use root::layer_names;
+pub use slots::PTS as PTS_SLOT;
+
+use crate::failure::Failure;
+use crate::host::HostFacts;
+use crate::image::ImageConfig;
+use crate::op::{Op, Side};
+use crate::request::RunRequest;
+
+/// Where the engine has put this container.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// 64 hex digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its data directory, with the writable layers.
+    pub data: PathBuf,
+    /// The first host id of its range, 0 when it has none.
+    pub base: u32,
+    /// Which bind sources are files, not directories.
+    pub file_sources: Vec<String>,
+}
+
+/// One operation, who applies it, and the reason for it.
+#[derive(Clone, Debug)]
+pub struct PlanStep {
+    /// Who.
+    pub side: Side,
+    /// What.
+    pub op: Op,
+    /// Why, for a learner.
+    pub why: &'static str,
+}
+
+/// The ordered list, and what was decided on the way.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The operations.
+    pub steps: Vec<PlanStep>,
+    /// What the request came to.
+    pub choices: Choices,
+    /// What was done differently than asked, or may surprise; one line each.
+    pub notices: Vec<String>,
+}
+
+/// Collects steps in order.
+#[derive(Debug, Default)]
+pub(crate) struct Steps {
+    list: Vec<PlanStep>,
+}
+
+impl Steps {
+    pub(crate) fn push(&mut self, side: Side, op: Op, why: &'static str) {
+        self.list.push(PlanStep { side, op, why });
+    }
+
+    pub(crate) fn launcher(&mut self, op: Op, why: &'static str) {
+        self.push(Side::Launcher, op, why);
+    }
+
+    pub(crate) fn init(&mut self, op: Op, why: &'static str) {
+        self.push(Side::Init, op, why);
+    }
+}
+
+/// Everything that planning one container looks at.
+pub(crate) struct Context<'a> {
+    pub(crate) request: &'a RunRequest,
+    pub(crate) image: &'a ImageConfig,
+    pub(crate) host: &'a HostFacts,
+    pub(crate) place: &'a Place,
+    pub(crate) choices: &'a Choices,
+}
+
+impl Context<'_> {
+    /// Who makes mounts from the host's files: root on the host's side, where it may map ids; an ordinary user inside
+    /// the new user namespace, which is where the right to mount comes from.
+    pub(crate) fn mounting_side(&self) -> Side {
+        if self.host.is_rootless() {
+            Side::Init
+        } else {
+            Side::Launcher
+        }
+    }
+
+    /// Whether mounts are mapped through the container's user namespace.
+    pub(crate) fn maps_mounts(&self) -> bool {
+        self.place.base != 0
+    }
+}
+
+/// Makes the plan.
+///
+/// # Errors
+///
+/// A request that contradicts itself, the image or the machine.
+pub fn build(
+    request: &RunRequest,
+    image: &ImageConfig,
+    host: &HostFacts,
+    place: &Place,
+) -> Result<Plan, Failure> {
+    let choices = Choices::make(request, image, host, place)?;
+    let context = Context {
+        request,
+        image,
+        host,
+        place,
+        choices: &choices,
+    };
+    let mut steps = Steps::default();
+    cgroup::make(&context, &mut steps)?;
+    identity::create(&context, &mut steps);
+    root::make(&context, &mut steps)?;
+    mounts::make(&context, &mut steps)?;
+    identity::settle(&context, &mut steps)?;
+    security::restrict(&context, &mut steps);
+    command::execute(&context, &mut steps)?;
+    let notices = choices.notices(request, host);
+    Ok(Plan {
+        steps: root::in_order(steps.list),
+        choices,
+        notices,
+    })
+}
+
+/// A path or word as the kernel takes it.
+pub(crate) fn text(bytes: impl Into<Vec<u8>>) -> Result<std::ffi::CString, Failure> {
+    std::ffi::CString::new(bytes).map_err(|error| {
+        let shown = String::from_utf8_lossy(&error.into_vec()).replace('\0', "\\0");
+        Failure::new(
+            crate::failure::Code::InvalidArg,
+            format!("{shown:?} contains a NUL byte"),
+        )
+        .hint("leave the NUL byte out: the kernel's paths, arguments and variables cannot hold one")
+    })
+}
+
+/// A path as the kernel takes it.
+pub(crate) fn path_text(path: &std::path::Path) -> Result<std::ffi::CString, Failure> {
+    use std::os::unix::ffi::OsStrExt;
+    text(path.as_os_str().as_bytes())
+}

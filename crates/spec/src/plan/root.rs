@@ -1,0 +1,269 @@
+//! The root directory: layers under a writable one, a directory as it is, or this machine as any user may see it.
+
+use std::path::Path;
+
+use crate::failure::{Code, Failure};
+use crate::image::{HostRoot, Root};
+use crate::op::{Lower, Op, Side, Slot, Target, Upper, attribute};
+use crate::plan::{Context, PlanStep, Steps, path_text, slots, text};
+
+pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    match &context.image.root {
+        Root::InPlace(path) => in_place(context, steps, path),
+        Root::Layers(layers) => layered(context, steps, layers),
+        Root::Host(host) => host_root(context, steps, host),
+    }
+}
+
+fn in_place(context: &Context<'_>, steps: &mut Steps, path: &Path) -> Result<(), Failure> {
+    clone(
+        context,
+        steps,
+        slots::ROOT,
+        path,
+        true,
+        0,
+        context.maps_mounts(),
+        "the directory itself is the root, with its ids mapped",
+    )?;
+    attach_root(steps);
+    Ok(())
+}
+
+fn layered(
+    context: &Context<'_>,
+    steps: &mut Steps,
+    layers: &[std::path::PathBuf],
+) -> Result<(), Failure> {
+    let mut lower = Vec::new();
+    for (slot, layer) in (slots::LAYER..slots::HOST).zip(layers) {
+        clone(
+            context,
+            steps,
+            slot,
+            layer,
+            false,
+            0,
+            context.maps_mounts(),
+            "a layer, shown with the container's ids; nothing on disk changes owner",
+        )?;
+        lower.push(Lower {
+            slot,
+            path: path_text(layer)?,
+        });
+    }
+    if lower.len() < layers.len() {
+        return Err(Failure::new(
+            Code::Rootfs,
+            format!("{} layers are more than this version mounts", layers.len()),
+        ));
+    }
+    data(context, steps)?;
+    overlay(
+        context,
+        steps,
+        slots::ROOT,
+        lower,
+        "",
+        "the root: writes go to a layer of the container's own",
+    )?;
+    attach_root(steps);
+    Ok(())
+}
+
+fn host_root(context: &Context<'_>, steps: &mut Steps, host: &HostRoot) -> Result<(), Failure> {
+    layered(context, steps, std::slice::from_ref(&host.skeleton))?;
+    let mut slot = slots::HOST;
+    for name in &host.copy_on_write {
+        copy_on_write(context, steps, slot, name)?;
+        slot += 2;
+    }
+    for name in &host.read_only {
+        let only = attribute::MOUNT_ATTR_RDONLY
+            | attribute::MOUNT_ATTR_NOSUID
+            | attribute::MOUNT_ATTR_NODEV;
+        let path = Path::new("/").join(name);
+        clone(
+            context,
+            steps,
+            slot,
+            &path,
+            true,
+            only,
+            false,
+            "read-only, with its owners as they are: what is not for everybody stays unreadable",
+        )?;
+        attach(
+            steps,
+            slot,
+            name,
+            "this machine's own settings, as any user sees them",
+        )?;
+        slot += 1;
+    }
+    Ok(())
+}
+
+/// A directory of this machine's programs: under a writable layer as root, else read-only (its owner is not mapped).
+fn copy_on_write(
+    context: &Context<'_>,
+    steps: &mut Steps,
+    slot: Slot,
+    name: &str,
+) -> Result<(), Failure> {
+    let path = Path::new("/").join(name);
+    if !context.maps_mounts() {
+        let only = attribute::MOUNT_ATTR_RDONLY
+            | attribute::MOUNT_ATTR_NOSUID
+            | attribute::MOUNT_ATTR_NODEV;
+        clone(
+            context,
+            steps,
+            slot,
+            &path,
+            true,
+            only,
+            false,
+            "this machine's programs, read-only",
+        )?;
+        return attach(steps, slot, name, "this machine's programs");
+    }
+    let lower = Lower {
+        slot: slot + 1,
+        path: path_text(&path)?,
+    };
+    clone(
+        context,
+        steps,
+        slot + 1,
+        &path,
+        false,
+        0,
+        true,
+        "this machine's programs, shown with the container's ids",
+    )?;
+    overlay(
+        context,
+        steps,
+        slot,
+        vec![lower],
+        name,
+        "an overlay for each top directory: / as a whole has other mounts in it",
+    )?;
+    attach(
+        steps,
+        slot,
+        name,
+        "this machine's programs, under a layer of the container's own",
+    )
+}
+
+fn data(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    let path = context.place.data.clone();
+    clone(
+        context,
+        steps,
+        slots::DATA,
+        &path,
+        false,
+        0,
+        context.maps_mounts(),
+        "the writable layers: on disk with the container's own ids, so that a copy needs no shifting",
+    )
+}
+
+#[allow(clippy::too_many_arguments, reason = "the fields of one operation")]
+fn clone(
+    context: &Context<'_>,
+    steps: &mut Steps,
+    slot: Slot,
+    path: &Path,
+    recursive: bool,
+    attributes: u64,
+    map_ids: bool,
+    why: &'static str,
+) -> Result<(), Failure> {
+    let source = path_text(path)?;
+    steps.push(
+        context.mounting_side(),
+        Op::CloneTree {
+            slot,
+            source,
+            recursive,
+            attributes,
+            map_ids,
+        },
+        why,
+    );
+    Ok(())
+}
+
+fn overlay(
+    context: &Context<'_>,
+    steps: &mut Steps,
+    slot: Slot,
+    lower: Vec<Lower>,
+    prefix: &str,
+    why: &'static str,
+) -> Result<(), Failure> {
+    let (upper, work) = layer_names(prefix);
+    let upper = Upper {
+        base: slots::DATA,
+        path: path_text(&context.place.data)?,
+        upper: text(upper)?,
+        work: text(work)?,
+    };
+    let (volatile, userxattr) = (context.request.rm, context.host.is_rootless());
+    steps.push(
+        context.mounting_side(),
+        Op::Overlay {
+            slot,
+            lower,
+            upper,
+            volatile,
+            userxattr,
+        },
+        why,
+    );
+    Ok(())
+}
+
+/// The names of a writable layer's two directories below the container's data directory.
+#[must_use]
+pub fn layer_names(prefix: &str) -> (String, String) {
+    if prefix.is_empty() {
+        return ("upper".into(), "work".into());
+    }
+    (format!("{prefix}-upper"), format!("{prefix}-work"))
+}
+
+fn attach_root(steps: &mut Steps) {
+    steps.init(
+        Op::AttachRoot { slot: slots::ROOT },
+        "the new root, on top of the old one, so that pivot_root can swap them",
+    );
+}
+
+fn attach(steps: &mut Steps, slot: Slot, target: &str, why: &'static str) -> Result<(), Failure> {
+    let op = Op::Attach {
+        slot,
+        target: text(target)?,
+        create: Target::Directory,
+        follow: false,
+    };
+    steps.init(op, why);
+    Ok(())
+}
+
+/// The steps as they are applied: the launcher's before `SendMounts`, the init's after `PrivateMounts`.
+///
+/// The parts of a plan each say what they need on both sides; this puts the launcher's mounts before they are sent.
+pub(crate) fn in_order(list: Vec<PlanStep>) -> Vec<PlanStep> {
+    let (launcher, init): (Vec<_>, Vec<_>) = list
+        .into_iter()
+        .partition(|step| step.side == Side::Launcher);
+    let (sends, makes): (Vec<_>, Vec<_>) = launcher
+        .into_iter()
+        .partition(|step| step.op == Op::SendMounts);
+    makes.into_iter().chain(sends).chain(init).collect()
+}

@@ -1,0 +1,23 @@
+//! Which slot holds which mount.
+
+use crate::op::Slot;
+
+pub(crate) const ROOT: Slot = 0;
+pub(crate) const DATA: Slot = 1;
+pub(crate) const DEV: Slot = 2;
+pub(crate) const PROC: Slot = 3;
+pub(crate) const SYS: Slot = 4;
+/// The slot of /dev/pts, where the init makes its terminal.
+pub const PTS: Slot = 5;
+pub(crate) const SHM: Slot = 6;
+pub(crate) const MQUEUE: Slot = 7;
+pub(crate) const CGROUP: Slot = 8;
+pub(crate) const CGROUP_V1: Slot = 9;
+/// Layers of the root.
+pub(crate) const LAYER: Slot = 16;
+/// Parts of the image `host`.
+pub(crate) const HOST: Slot = 48;
+/// Volumes and tmpfs mounts of the user.
+pub(crate) const VOLUME: Slot = 64;
+/// The first slot after those of volumes.
+pub(crate) const END: Slot = 128;
