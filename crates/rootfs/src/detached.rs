@@ -1,0 +1,95 @@
+//! Mounts that are not attached anywhere yet.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use keelbox_sys::Errno;
+use keelbox_sys::mount::{Depth, MountAttr, map_ids, set_attributes};
+use rustix::fs::CWD;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
+
+use crate::fault::{Call, Fault, Outcome};
+
+/// Clones the mount at `source`, with attributes, and with ids mapped through `userns` if there is one.
+///
+/// # Errors
+///
+/// `open_tree`: no such path, or its mounts are locked together (EINVAL: clone with those below it). `mount_setattr`: the
+/// file system cannot map ids (EINVAL), or the kernel cannot (ENOSYS, before 5.12).
+pub fn clone_tree(
+    source: &CStr,
+    recursive: bool,
+    attributes: u64,
+    userns: Option<BorrowedFd<'_>>,
+) -> Outcome<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    let shown = || source.to_string_lossy();
+    let mount = rustix::mount::open_tree(CWD, source, flags)
+        .call("open_tree")
+        .map_err(|fault| fault.on(shown()))?;
+    let set = MountAttr::from_bits_truncate(attributes);
+    let depth = if recursive { Depth::Tree } else { Depth::One };
+    let done = match userns {
+        Some(userns) => map_ids(mount.as_fd(), userns, set, depth),
+        None if set.is_empty() => Ok(()),
+        None => set_attributes(mount.as_fd(), set, depth),
+    };
+    done.call("mount_setattr")
+        .map_err(|fault| fault.on(shown()))?;
+    Ok(mount)
+}
+
+/// Mounts a fresh file system, detached.
+///
+/// # Errors
+///
+/// The kernel's, with what it says of the file system's options where it says anything.
+pub fn new_mount(
+    fstype: &CStr,
+    options: &[(CString, Option<CString>)],
+    attributes: u64,
+) -> Outcome<OwnedFd> {
+    let context = open(fstype)?;
+    for (key, value) in options {
+        let set = match value {
+            Some(value) => rustix::mount::fsconfig_set_string(context.as_fd(), key, value),
+            None => rustix::mount::fsconfig_set_flag(context.as_fd(), key),
+        };
+        set.map_err(|errno| explained(&context, "fsconfig", errno, fstype))?;
+    }
+    create(&context, fstype, attributes)
+}
+
+pub(crate) fn open(fstype: &CStr) -> Outcome<OwnedFd> {
+    rustix::mount::fsopen(fstype, FsOpenFlags::FSOPEN_CLOEXEC)
+        .call("fsopen")
+        .map_err(|fault| fault.on(fstype.to_string_lossy()))
+}
+
+pub(crate) fn create(context: &OwnedFd, fstype: &CStr, attributes: u64) -> Outcome<OwnedFd> {
+    rustix::mount::fsconfig_create(context.as_fd())
+        .map_err(|errno| explained(context, "fsconfig", errno, fstype))?;
+    let attributes =
+        MountAttrFlags::from_bits_retain(u32::try_from(attributes).unwrap_or(u32::MAX));
+    rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+        .map_err(|errno| explained(context, "fsmount", errno, fstype))
+}
+
+/// A fault with the file system's own words, which it leaves in the context for reading (fsopen(2)).
+pub(crate) fn explained(
+    context: &OwnedFd,
+    call: &'static str,
+    errno: impl Into<Errno>,
+    fstype: &CStr,
+) -> Fault {
+    let mut buffer = [0; 256];
+    let length = rustix::io::read(context, &mut buffer).unwrap_or(0);
+    let said = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+    let said = said.trim_start_matches("e ").trim();
+    Fault::new(call, errno).on(format!("{} {said}", fstype.to_string_lossy())
+        .trim()
+        .to_owned())
+}

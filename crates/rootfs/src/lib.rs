@@ -1,0 +1,29 @@
+//! Applies the mount operations of a plan.
+//!
+//! Mounts are made detached with the new mount API (fsopen, open_tree, mount_setattr), kept as fds in numbered slots, and
+//! attached inside the new root by fd. So nothing is ever in the host's mount table, and no path inside an image is
+//! resolved on the host: targets go through `openat2(RESOLVE_IN_ROOT)`.
+//!
+//! Where a kernel lacks a call, the errno chooses the older way. Left out: deciding what to mount (`keelbox-spec`).
+
+mod attach;
+mod detached;
+mod devices;
+mod etc;
+mod fault;
+mod lookup;
+mod masks;
+mod overlay;
+mod pivot;
+mod slots;
+
+pub use attach::{attach, attach_fd, attach_root};
+pub use detached::{clone_tree, new_mount};
+pub use devices::{attach_devices, make_devices};
+pub use etc::{etc_files, sysctl};
+pub use fault::{Call, Fault, Outcome};
+pub use lookup::{open_file, resolve_target};
+pub use masks::{mask, read_only_paths};
+pub use overlay::{Treatment, overlay};
+pub use pivot::{pivot, private_mounts, read_only_root};
+pub use slots::Slots;

@@ -1,0 +1,131 @@
+//! Hiding paths of /proc and /sys, and making them read-only.
+//!
+//! The mounts that go over them come from our own /dev and from a fresh tmpfs, never from a path in the image
+//! (CVE-2025-31133), and the paths are looked up below the /proc and /sys that were mounted here.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use keelbox_sys::Errno;
+use keelbox_sys::mount::{Depth, MountAttr, set_attributes};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags};
+
+use crate::detached::new_mount;
+use crate::fault::{Call, Fault, Outcome};
+
+/// Hides `paths` below `base`; those that this kernel does not have are passed over.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn mask(base: BorrowedFd<'_>, dev: BorrowedFd<'_>, paths: &[(CString, bool)]) -> Outcome {
+    let mut covers = Covers {
+        dev,
+        empty: None,
+        file: None,
+        directory: None,
+    };
+    for (path, directory) in paths {
+        match covers.put(base, path, *directory) {
+            Ok(()) => {}
+            Err(fault) if fault.errno == Errno::ENOENT => {}
+            // A path that is a file on one kernel and a directory on another.
+            Err(fault) if fault.errno == Errno::ENOTDIR => covers.put(base, path, !directory)?,
+            Err(fault) => return Err(fault.on(path.to_string_lossy())),
+        }
+    }
+    Ok(())
+}
+
+/// The mounts that go over things, each made when it is first needed. A clone that found no target serves the next.
+struct Covers<'a> {
+    dev: BorrowedFd<'a>,
+    empty: Option<OwnedFd>,
+    file: Option<OwnedFd>,
+    directory: Option<OwnedFd>,
+}
+
+impl Covers<'_> {
+    fn put(&mut self, base: BorrowedFd<'_>, path: &CStr, directory: bool) -> Outcome {
+        let cover = if directory {
+            self.empty_directory()?
+        } else {
+            self.null()?
+        };
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        let moved = rustix::mount::move_mount(&cover, c"", base, path, flags);
+        if moved.is_err() {
+            *(if directory {
+                &mut self.directory
+            } else {
+                &mut self.file
+            }) = Some(cover);
+        }
+        moved.call("move_mount")
+    }
+
+    fn null(&mut self) -> Outcome<OwnedFd> {
+        match self.file.take() {
+            Some(cover) => Ok(cover),
+            None => clone(self.dev, c"null"),
+        }
+    }
+
+    fn empty_directory(&mut self) -> Outcome<OwnedFd> {
+        if let Some(cover) = self.directory.take() {
+            return Ok(cover);
+        }
+        if self.empty.is_none() {
+            let read_only = MountAttr::MOUNT_ATTR_RDONLY
+                | MountAttr::MOUNT_ATTR_NOSUID
+                | MountAttr::MOUNT_ATTR_NODEV;
+            let options = [
+                (c"size".to_owned(), Some(c"0".to_owned())),
+                (c"mode".to_owned(), Some(c"0555".to_owned())),
+            ];
+            self.empty = Some(new_mount(c"tmpfs", &options, read_only.bits())?);
+        }
+        match &self.empty {
+            Some(empty) => clone(empty.as_fd(), c""),
+            None => Err(Fault::new("fsmount", Errno::ENOENT)),
+        }
+    }
+}
+
+fn clone(of: BorrowedFd<'_>, path: &CStr) -> Outcome<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+    if path.is_empty() {
+        flags |= OpenTreeFlags::AT_EMPTY_PATH;
+    }
+    rustix::mount::open_tree(of, path, flags)
+        .call("open_tree")
+        .map_err(|fault| fault.on(path.to_string_lossy()))
+}
+
+/// Makes `paths` below `base` read-only; those that this kernel does not have are passed over.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn read_only_paths(base: BorrowedFd<'_>, paths: &[CString]) -> Outcome {
+    for path in paths {
+        let tree = match clone(base, path) {
+            Err(fault) if fault.errno == Errno::ENOENT => continue,
+            other => other?,
+        };
+        set_attributes(tree.as_fd(), MountAttr::MOUNT_ATTR_RDONLY, Depth::Tree)
+            .call("mount_setattr")?;
+        rustix::mount::move_mount(
+            &tree,
+            c"",
+            base,
+            path,
+            MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+        .call("move_mount")
+        .map_err(|fault| fault.on(path.to_string_lossy()))?;
+    }
+    Ok(())
+}
