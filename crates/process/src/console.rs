@@ -1,0 +1,54 @@
+//! The container's own terminal, made inside its own devpts.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use keelbox_rootfs::{Call, Outcome, attach_fd, resolve_target};
+use keelbox_spec::op::Target;
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::OpenTreeFlags;
+use rustix::pty::OpenptFlags;
+use rustix::termios::Winsize;
+
+use crate::stdio;
+
+/// Makes a terminal, the calling session's controlling one, and its stdin, stdout and stderr; answers the master side.
+///
+/// The other side is opened by `TIOCGPTPEER`, never by its path (CVE-2025-52565), and bound on /dev/console.
+///
+/// # Errors
+///
+/// The kernel's.
+pub(crate) fn make(
+    pts: BorrowedFd<'_>,
+    dev: BorrowedFd<'_>,
+    columns: u16,
+    rows: u16,
+) -> Outcome<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let master = rustix::fs::openat(pts, c"ptmx", flags, Mode::empty()).call("openat")?;
+    rustix::pty::unlockpt(&master).call("ioctl(TIOCSPTLCK)")?;
+    if columns != 0 && rows != 0 {
+        let size = Winsize {
+            ws_col: columns,
+            ws_row: rows,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        rustix::termios::tcsetwinsize(&master, size).call("ioctl(TIOCSWINSZ)")?;
+    }
+    let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let slave = rustix::pty::ioctl_tiocgptpeer(&master, peer).call("ioctl(TIOCGPTPEER)")?;
+    bind_console(&slave, dev)?;
+    keelbox_sys::tty::set_controlling(slave.as_fd()).call("ioctl(TIOCSCTTY)")?;
+    stdio::replace_all(&slave).call("dup2")?;
+    Ok(master)
+}
+
+fn bind_console(slave: &OwnedFd, dev: BorrowedFd<'_>) -> Outcome {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    let bind = rustix::mount::open_tree(slave, c"", flags).call("open_tree")?;
+    let console = resolve_target(dev, c"console", Target::File, false)?;
+    attach_fd(bind.as_fd(), console.as_fd())
+}

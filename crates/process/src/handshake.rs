@@ -1,0 +1,48 @@
+//! What launcher and init say to each other while a container starts. One datagram each, over a SEQPACKET socket pair.
+//!
+//! ```text
+//! launcher                          init
+//!    | -- Mounts (fds) ------------> |   after the ids are mapped
+//!    | <------------- Done, ... ---- |   one for each step, when explaining
+//!    | <------------- Console (fd) - |   with a terminal
+//!    | <------------- Ready -------- |   when explaining
+//!    | -- Proceed -----------------> |
+//!    | <------------- Executing ---- |
+//!    | <------------- Failed ------- |   instead of any of the above
+//!    | <------------- (end of file)  |   execve has closed the socket: the command runs
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+/// One message.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Message {
+    /// Launcher: ids are mapped; the fds that come along belong into these slots.
+    Mounts(Vec<u8>),
+    /// Init: a step is done.
+    Done {
+        /// Its place in the plan.
+        index: u32,
+        /// How long it took.
+        nanoseconds: u64,
+    },
+    /// Init: the fd that comes along is the terminal's master side.
+    Console,
+    /// Init: all that is left is to become the command.
+    Ready,
+    /// Launcher: go on.
+    Proceed,
+    /// Init: execve comes next.
+    Executing,
+    /// Init: a step failed, and with it the start.
+    Failed {
+        /// Its place in the plan.
+        index: u32,
+        /// The system call.
+        call: String,
+        /// Its errno.
+        errno: i32,
+        /// What it was about.
+        note: String,
+    },
+}

@@ -1,0 +1,403 @@
+//! The init: the container's first process, from its birth to the command.
+//!
+//! It is a copy of the launcher with one thread, so it may allocate; it reports, and never prints.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use keelbox_rootfs as rootfs;
+use keelbox_rootfs::{Call, Fault, Outcome, Slots, Treatment};
+use keelbox_spec::op::{Command, Op, Side, Slot, User, namespace};
+use keelbox_spec::start::Start;
+use keelbox_sys::Errno;
+use keelbox_sys::clone::Side as ForkSide;
+use keelbox_sys::exec::{CStringArray, execve, exit_now};
+use rustix::event::{PollFd, PollFlags};
+use rustix::mount::MountPropagationFlags;
+use rustix::process::{Resource, Rlimit, Signal};
+
+use crate::handshake::Message;
+use crate::socket::{receive, send};
+use crate::user::Identity;
+use crate::{console, credentials, reaper, user};
+
+/// Runs the init's steps and becomes the command. Ends the process when one fails.
+pub(crate) fn main(
+    start: &Start,
+    socket: Option<OwnedFd>,
+    tasks: Vec<OwnedFd>,
+    in_cgroup: bool,
+) -> ! {
+    let Some(socket) = socket else { exit_now(1) };
+    let mut init = Init {
+        explain: start.explain,
+        slots: Slots::default(),
+        root: None,
+        dev: None,
+        identity: Identity::default(),
+        set_groups: true,
+        set_home: false,
+        tasks,
+        in_cgroup,
+        socket,
+    };
+    let (index, fault) = init.run(start);
+    let note = fault.note.chars().take(1024).collect();
+    let message = Message::Failed {
+        index,
+        call: fault.call.to_owned(),
+        errno: fault.errno.raw(),
+        note,
+    };
+    let _ = send(&init.socket, &message, &[]);
+    exit_now(1)
+}
+
+struct Init {
+    explain: bool,
+    slots: Slots,
+    root: Option<OwnedFd>,
+    dev: Option<OwnedFd>,
+    identity: Identity,
+    set_groups: bool,
+    set_home: bool,
+    tasks: Vec<OwnedFd>,
+    in_cgroup: bool,
+    socket: OwnedFd,
+}
+
+impl Init {
+    /// Returns only with the step that failed.
+    fn run(&mut self, start: &Start) -> (u32, Fault) {
+        // Until the last step sets it for good: changing ids clears it (prctl(2), PR_SET_PDEATHSIG).
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+        for (index, (side, op)) in (0..).zip(&start.steps) {
+            if *side == Side::Init
+                && let Err(fault) = self.timed(index, op)
+            {
+                return (index, fault);
+            }
+        }
+        (
+            0,
+            Fault::new("plan", Errno::EPROTO).on("it does not end with a command"),
+        )
+    }
+
+    fn timed(&mut self, index: u32, op: &Op) -> Outcome {
+        if !self.explain {
+            return self.apply(op);
+        }
+        let begin = Instant::now();
+        self.apply(op)?;
+        let nanoseconds = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        send(&self.socket, &Message::Done { index, nanoseconds }, &[]).call("sendmsg")
+    }
+
+    fn apply(&mut self, op: &Op) -> Outcome {
+        match op {
+            Op::CloneTree { .. } | Op::Overlay { .. } | Op::NewMount { .. } => self.make_mount(op),
+            Op::AttachRoot { .. }
+            | Op::Attach { .. }
+            | Op::AttachDevices { .. }
+            | Op::EtcFiles { .. }
+            | Op::Mask { .. }
+            | Op::ReadOnlyPaths { .. }
+            | Op::ReadOnlyRoot
+            | Op::PrivateMounts
+            | Op::PivotRoot => self.arrange(op),
+            Op::ReceiveMounts => self.receive_mounts(),
+            Op::EnterCgroups => self.enter_cgroups(),
+            Op::Unshare { namespaces } => self.unshare(*namespaces),
+            Op::BecomeRoot { set_groups } => credentials::become_root(*set_groups),
+            Op::FindUser(user) => self.find_user(user),
+            Op::SetCredentials { capabilities, last } => {
+                credentials::drop_to(&self.identity, *capabilities, *last, self.set_groups)
+            }
+            Op::Terminal { columns, rows } => self.terminal(*columns, *rows),
+            Op::DieWithLauncher => self.die_with_launcher(),
+            Op::Execute(command) => self.execute(command),
+            _ => self.set(op),
+        }
+    }
+
+    fn make_mount(&mut self, op: &Op) -> Outcome {
+        let (slot, mount) = match op {
+            Op::CloneTree {
+                slot,
+                source,
+                recursive,
+                attributes,
+                ..
+            } => (
+                *slot,
+                rootfs::clone_tree(source, *recursive, *attributes, None)?,
+            ),
+            Op::Overlay {
+                slot,
+                lower,
+                upper,
+                volatile,
+                userxattr,
+            } => {
+                let how = Treatment {
+                    volatile: *volatile,
+                    userxattr: *userxattr,
+                };
+                (*slot, rootfs::overlay(&self.slots, lower, upper, how, 0)?)
+            }
+            Op::NewMount {
+                slot,
+                fstype,
+                options,
+                attributes,
+            } => (*slot, rootfs::new_mount(fstype, options, *attributes)?),
+            _ => return Err(Fault::new("plan", Errno::EPROTO)),
+        };
+        self.slots.put(slot, mount)
+    }
+
+    fn arrange(&mut self, op: &Op) -> Outcome {
+        match op {
+            Op::PrivateMounts => rootfs::private_mounts(MountPropagationFlags::PRIVATE),
+            Op::AttachRoot { slot } => {
+                let mount = self.slots.get(*slot)?;
+                rootfs::attach_root(mount)?;
+                self.root = Some(rustix::io::dup(mount).call("dup")?);
+                Ok(())
+            }
+            Op::Attach {
+                slot,
+                target,
+                create,
+                follow,
+            } => rootfs::attach(
+                self.root()?,
+                self.slots.get(*slot)?,
+                target,
+                *create,
+                *follow,
+            ),
+            Op::AttachDevices { slot, devices } => {
+                self.dev = Some(rootfs::attach_devices(
+                    self.root()?,
+                    self.slots.find(*slot),
+                    devices,
+                )?);
+                Ok(())
+            }
+            Op::EtcFiles { files } => rootfs::etc_files(self.root()?, files),
+            Op::Mask { base, paths } => rootfs::mask(self.slots.get(*base)?, self.dev()?, paths),
+            Op::ReadOnlyPaths { base, paths } => {
+                rootfs::read_only_paths(self.slots.get(*base)?, paths)
+            }
+            Op::ReadOnlyRoot => rootfs::read_only_root(self.root()?),
+            Op::PivotRoot => rootfs::pivot(self.root()?),
+            _ => Err(Fault::new("plan", Errno::EPROTO)),
+        }
+    }
+
+    fn set(&self, op: &Op) -> Outcome {
+        match op {
+            Op::Sysctl { proc, path, value } => rootfs::sysctl(self.slots.get(*proc)?, path, value),
+            Op::SetHostname { name } => {
+                nix::unistd::sethostname(std::ffi::OsStr::new(&*name.to_string_lossy()))
+                    .call("sethostname")
+            }
+            Op::LoopbackUp => loopback_up(),
+            Op::NewSession => rustix::process::setsid().map(drop).call("setsid"),
+            Op::NewKeyring { name } => new_keyring(name),
+            Op::SetRlimit {
+                resource,
+                soft,
+                hard,
+            } => set_rlimit(*resource, *soft, *hard),
+            Op::ChangeDirectory { path } => self.change_directory(path),
+            Op::NoNewPrivileges => {
+                rustix::thread::set_no_new_privs(true).call("prctl(PR_SET_NO_NEW_PRIVS)")
+            }
+            Op::Seccomp { filter } => keelbox_sys::seccomp::set_filter(filter, 0).call("seccomp"),
+            Op::CloseFds => keelbox_sys::fd::cloexec_from(3).call("close_range"),
+            _ => Err(Fault::new("plan", Errno::EPROTO).on("a step for the launcher")),
+        }
+    }
+
+    fn root(&self) -> Outcome<BorrowedFd<'_>> {
+        self.root
+            .as_ref()
+            .map(AsFd::as_fd)
+            .ok_or_else(|| Fault::new("plan", Errno::EPROTO).on("there is no root yet"))
+    }
+
+    fn dev(&self) -> Outcome<BorrowedFd<'_>> {
+        self.dev
+            .as_ref()
+            .map(AsFd::as_fd)
+            .ok_or_else(|| Fault::new("plan", Errno::EPROTO).on("there is no /dev yet"))
+    }
+
+    fn receive_mounts(&mut self) -> Outcome {
+        match receive::<Message>(&self.socket).call("recvmsg")? {
+            Some(received) => {
+                let Message::Mounts(slots) = received.message else {
+                    return Err(Fault::new("recvmsg", Errno::EPROTO));
+                };
+                slots
+                    .into_iter()
+                    .zip(received.fds)
+                    .try_for_each(|(slot, fd): (Slot, _)| self.slots.put(slot, fd))
+            }
+            // The launcher is gone, and this process is about to follow.
+            None => exit_now(1),
+        }
+    }
+
+    fn enter_cgroups(&mut self) -> Outcome {
+        for tasks in self.tasks.drain(..) {
+            rustix::io::write(&tasks, b"0")
+                .call("write")
+                .map_err(|fault| fault.on("tasks"))?;
+            self.in_cgroup = true;
+        }
+        Ok(())
+    }
+
+    fn unshare(&self, namespaces: u64) -> Outcome {
+        // Without a cgroup of its own the container would take the caller's for its root, and see its neighbours.
+        if namespaces == namespace::CLONE_NEWCGROUP && !self.in_cgroup {
+            return Ok(());
+        }
+        let flags = i32::try_from(namespaces).unwrap_or(0);
+        nix::sched::unshare(nix::sched::CloneFlags::from_bits_retain(flags)).call("unshare")
+    }
+
+    fn find_user(&mut self, wanted: &User) -> Outcome {
+        self.identity = user::find(self.root()?, &wanted.spec.to_string_lossy())?;
+        self.set_groups = wanted.set_groups;
+        self.set_home = wanted.set_home;
+        Ok(())
+    }
+
+    fn terminal(&self, columns: u16, rows: u16) -> Outcome {
+        let pts = self.slots.get(keelbox_spec::plan::PTS_SLOT)?;
+        let master = console::make(pts, self.dev()?, columns, rows)?;
+        send(&self.socket, &Message::Console, &[master.as_fd()]).call("sendmsg")
+    }
+
+    fn change_directory(&self, path: &CStr) -> Outcome {
+        let target = rootfs::resolve_target(
+            self.root()?,
+            path,
+            keelbox_spec::op::Target::Directory,
+            true,
+        )?;
+        let named = |fault: Fault| fault.on(path.to_string_lossy());
+        rustix::process::fchdir(&target)
+            .call("fchdir")
+            .map_err(named)
+    }
+
+    /// The launcher may have died before the kernel knew to end this process with it: then its socket is closed.
+    fn die_with_launcher(&self) -> Outcome {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .call("prctl(PR_SET_PDEATHSIG)")?;
+        let mut fds = [PollFd::new(&self.socket, PollFlags::empty())];
+        rustix::event::poll(
+            &mut fds,
+            Some(&rustix::time::Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            }),
+        )
+        .call("poll")?;
+        if fds.iter().any(|fd| fd.revents().contains(PollFlags::HUP)) {
+            exit_now(1);
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, command: &Command) -> Outcome {
+        let argv = CStringArray::new(command.argv.clone());
+        let mut env = command.env.clone();
+        if self.set_home {
+            env.push(CString::new(format!("HOME={}", self.identity.home)).unwrap_or_default());
+        }
+        let envp = CStringArray::new(env);
+        if self.explain {
+            send(&self.socket, &Message::Ready, &[]).call("sendmsg")?;
+            if receive::<Message>(&self.socket).call("recvmsg")?.is_none() {
+                exit_now(1);
+            }
+        }
+        if command.init {
+            self.stay_as_init();
+        }
+        send(&self.socket, &Message::Executing, &[]).call("sendmsg")?;
+        Err(try_all(&command.candidates, &argv, &envp))
+    }
+
+    /// Returns in the child; this process stays as pid 1.
+    fn stay_as_init(&mut self) {
+        match keelbox_sys::clone::fork() {
+            Ok(ForkSide::Child) => {}
+            Ok(ForkSide::Parent { pid, .. }) => reaper::stay(pid),
+            Err(_) => exit_now(1),
+        }
+    }
+}
+
+/// execve for each candidate, as execvp(3) does: what is there but may not be executed is remembered, what is missing is not.
+fn try_all(candidates: &[CString], argv: &CStringArray, envp: &CStringArray) -> Fault {
+    let mut denied = None;
+    for path in candidates {
+        match execve(path, argv, envp) {
+            Errno::ENOENT | Errno::ENOTDIR if !exists(path) => {}
+            Errno::EACCES => {
+                denied = Some(Fault::new("execve", Errno::EACCES).on(path.to_string_lossy()))
+            }
+            // The file is there: its interpreter or its loader is missing, or it is no program.
+            errno => return Fault::new("execve", errno).on(path.to_string_lossy()),
+        }
+    }
+    denied.unwrap_or_else(|| Fault::new("execve", Errno::ENOENT))
+}
+
+fn exists(path: &CStr) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok()
+}
+
+fn loopback_up() -> Outcome {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .call("socket")?;
+    keelbox_sys::net::loopback_up(socket.as_fd()).call("ioctl(SIOCSIFFLAGS)")
+}
+
+/// A host may hide key management or be out of quota; then keyctl is denied to the container all the same.
+fn new_keyring(name: &CStr) -> Outcome {
+    match keelbox_sys::keyring::join_session_keyring(name) {
+        Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
+        Err(errno) if errno.raw() == 122 => Ok(()),
+        other => other.call("keyctl"),
+    }
+}
+
+fn set_rlimit(resource: u32, soft: u64, hard: Option<u64>) -> Outcome {
+    let resource = if resource == 7 {
+        Resource::Nofile
+    } else {
+        Resource::Core
+    };
+    let hard = hard.or_else(|| rustix::process::getrlimit(resource).maximum);
+    let limit = Rlimit {
+        current: Some(soft),
+        maximum: hard,
+    };
+    rustix::process::setrlimit(resource, limit).call("prlimit64")
+}

@@ -1,0 +1,412 @@
+//! The launcher: the half of a start that runs on the host.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::Command;
+use std::time::Instant;
+
+use keelbox_rootfs::{Call, Fault, Outcome, Slots, Treatment, clone_tree, make_devices, overlay};
+use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide};
+use keelbox_spec::start::Start;
+use keelbox_sys::Errno;
+use keelbox_sys::clone::{Side, clone3};
+use rustix::process::{Signal, WaitId, WaitIdOptions};
+
+use crate::handshake::Message;
+use crate::init;
+use crate::socket::{receive, send, seqpacket_pair};
+use crate::stdio;
+
+/// A container whose command runs.
+#[derive(Debug)]
+pub struct Container {
+    /// Its first process, as this pid namespace counts.
+    pub pid: i32,
+    /// Refers to it.
+    pub pidfd: OwnedFd,
+    /// The master side of its terminal.
+    pub console: Option<OwnedFd>,
+}
+
+/// A start that failed; nothing of it is left but what the caller made.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// The step's place in the plan.
+    pub index: u32,
+    /// What went wrong.
+    pub fault: Fault,
+}
+
+/// Hears of a start's progress.
+pub trait Report {
+    /// A step is done.
+    fn done(&mut self, index: u32, nanoseconds: u64);
+    /// All that is left is to become the command; returns when that may happen.
+    fn ready(&mut self);
+}
+
+/// Starts a container: applies the launcher's steps, and sees the init through to the command.
+///
+/// # Errors
+///
+/// The step that failed, on either side.
+pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Failed> {
+    stdio::adopt(start);
+    let (ours, theirs) =
+        seqpacket_pair().map_err(|errno| failed(0, Fault::new("socketpair", errno)))?;
+    let launcher = Launcher {
+        start,
+        slots: Slots::default(),
+        tasks: Vec::new(),
+        into: None,
+        userns: None,
+        socket: ours,
+        init_socket: Some(theirs),
+        child: None,
+    };
+    launcher.run(report)
+}
+
+fn failed(index: u32, fault: Fault) -> Failed {
+    Failed { index, fault }
+}
+
+struct Launcher<'a> {
+    start: &'a Start,
+    slots: Slots,
+    /// `tasks` files of v1 groups.
+    tasks: Vec<OwnedFd>,
+    /// The v2 group that the init is born into.
+    into: Option<OwnedFd>,
+    userns: Option<OwnedFd>,
+    socket: OwnedFd,
+    init_socket: Option<OwnedFd>,
+    child: Option<(i32, OwnedFd)>,
+}
+
+impl Launcher<'_> {
+    fn run(mut self, report: &mut dyn Report) -> Result<Container, Failed> {
+        let result = self
+            .apply_all(report)
+            .and_then(|()| self.see_through(report));
+        let Some((pid, pidfd)) = self.child else {
+            return Err(result
+                .err()
+                .unwrap_or_else(|| failed(0, Fault::new("clone3", Errno::ESRCH))));
+        };
+        match result {
+            Ok(console) => Ok(Container {
+                pid,
+                pidfd,
+                console,
+            }),
+            Err(failed) => {
+                end(&pidfd);
+                Err(failed)
+            }
+        }
+    }
+
+    fn apply_all(&mut self, report: &mut dyn Report) -> Result<(), Failed> {
+        let start = self.start;
+        for (index, (side, op)) in (0..).zip(&start.steps) {
+            if *side == PlanSide::Launcher {
+                let begin = start.explain.then(Instant::now);
+                self.apply(op).map_err(|fault| self.cause(index, fault))?;
+                if let Some(begin) = begin {
+                    report.done(
+                        index,
+                        u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX),
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An init that failed first is why the launcher's step failed.
+    fn cause(&self, index: u32, fault: Fault) -> Failed {
+        if fault.errno == Errno::EPIPE
+            && let Ok(Some(received)) = receive::<Message>(&self.socket)
+            && let Message::Failed {
+                index,
+                call,
+                errno,
+                note,
+            } = received.message
+        {
+            return failed(index, told(&call, errno, note));
+        }
+        failed(index, fault)
+    }
+
+    fn apply(&mut self, op: &Op) -> Outcome {
+        match op {
+            Op::MakeCgroup(group) => self.make_cgroup(group),
+            Op::Clone3 { namespaces, base } => self.clone(*namespaces, *base),
+            Op::MapIds {
+                uids,
+                gids,
+                writer,
+                deny_setgroups,
+            } => self.map_ids(uids, gids, *writer, *deny_setgroups),
+            Op::SendMounts => self.send_mounts(),
+            Op::CloneTree {
+                slot,
+                source,
+                recursive,
+                attributes,
+                map_ids,
+            } => {
+                let userns = if *map_ids {
+                    self.userns.as_ref().map(AsFd::as_fd)
+                } else {
+                    None
+                };
+                let mount = clone_tree(source, *recursive, *attributes, userns)?;
+                self.slots.put(*slot, mount)
+            }
+            Op::Overlay {
+                slot,
+                lower,
+                upper,
+                volatile,
+                userxattr,
+            } => {
+                let how = Treatment {
+                    volatile: *volatile,
+                    userxattr: *userxattr,
+                };
+                let mount = overlay(&self.slots, lower, upper, how, self.start.base)?;
+                self.slots.put(*slot, mount)
+            }
+            Op::MakeDevices {
+                slot,
+                devices,
+                map_ids,
+            } => {
+                let userns = if *map_ids {
+                    self.userns.as_ref().map(AsFd::as_fd)
+                } else {
+                    None
+                };
+                match make_devices(devices, userns)? {
+                    Some(mount) => self.slots.put(*slot, mount),
+                    None => Ok(()),
+                }
+            }
+            _ => Err(Fault::new("plan", Errno::EPROTO).on("a step for the init")),
+        }
+    }
+
+    fn make_cgroup(&mut self, group: &Cgroup) -> Outcome {
+        match keelbox_cgroups::make(group) {
+            Ok(made) if made.kind == CgroupEntry::Clone => self.into = Some(made.entry),
+            Ok(made) => self.tasks.push(made.entry),
+            Err(_) if group.best_effort => {}
+            Err(fault) => return Err(Fault::new(fault.call, fault.errno).on(fault.path)),
+        }
+        Ok(())
+    }
+
+    fn clone(&mut self, namespaces: u64, base: u32) -> Outcome {
+        let counted = Accounting::assume(base)?;
+        let side = match clone3(namespaces, self.into.as_ref().map(AsFd::as_fd)) {
+            // The group cannot take processes, or the kernel has no CLONE_INTO_CGROUP (before 5.7).
+            Err(Errno::EBUSY | Errno::EOPNOTSUPP | Errno::E2BIG | Errno::EACCES)
+                if self.into.take().is_some() =>
+            {
+                clone3(namespaces, None)
+            }
+            other => other,
+        };
+        match side.call("clone3")? {
+            Side::Child => {
+                let socket = self.init_socket.take();
+                init::main(
+                    self.start,
+                    socket,
+                    std::mem::take(&mut self.tasks),
+                    self.into.is_some(),
+                )
+            }
+            Side::Parent { pid, pidfd } => {
+                drop(counted);
+                self.init_socket = None;
+                self.child = Some((pid, pidfd));
+                Ok(())
+            }
+        }
+    }
+
+    fn pid(&self) -> Outcome<i32> {
+        self.child
+            .as_ref()
+            .map(|(pid, _)| *pid)
+            .ok_or_else(|| Fault::new("plan", Errno::ESRCH))
+    }
+
+    fn map_ids(
+        &mut self,
+        uids: &[IdMap],
+        gids: &[IdMap],
+        writer: MapWriter,
+        deny_setgroups: bool,
+    ) -> Outcome {
+        let pid = self.pid()?;
+        if writer == MapWriter::Programs {
+            run_mapper("newuidmap", pid, uids)?;
+            run_mapper("newgidmap", pid, gids)?;
+        } else {
+            if deny_setgroups {
+                write_proc(pid, "setgroups", "deny")?;
+            }
+            write_proc(pid, "uid_map", &lines(uids))?;
+            write_proc(pid, "gid_map", &lines(gids))?;
+        }
+        let namespace = fs::File::open(format!("/proc/{pid}/ns/user"));
+        self.userns = Some(
+            namespace
+                .call("openat")
+                .map_err(|fault| fault.on("/proc/PID/ns/user"))?
+                .into(),
+        );
+        Ok(())
+    }
+
+    fn send_mounts(&mut self) -> Outcome {
+        let (slots, fds): (Vec<_>, Vec<BorrowedFd<'_>>) = self.slots.filled().unzip();
+        send(&self.socket, &Message::Mounts(slots), &fds).call("sendmsg")?;
+        self.slots.clear();
+        Ok(())
+    }
+
+    /// Hears the init out until execve has closed its end.
+    fn see_through(&mut self, report: &mut dyn Report) -> Result<Option<OwnedFd>, Failed> {
+        let mut console = None;
+        let mut executing = false;
+        let mut last = 0;
+        loop {
+            let received = receive::<Message>(&self.socket)
+                .map_err(|errno| failed(last, Fault::new("recvmsg", errno)))?;
+            let Some(received) = received else { break };
+            match received.message {
+                Message::Done { index, nanoseconds } => {
+                    last = index;
+                    report.done(index, nanoseconds);
+                }
+                Message::Console => console = received.fds.into_iter().next(),
+                Message::Ready => {
+                    report.ready();
+                    let proceed = send(&self.socket, &Message::Proceed, &[]);
+                    proceed.map_err(|errno| failed(last, Fault::new("sendmsg", errno)))?;
+                }
+                Message::Executing => executing = true,
+                Message::Failed {
+                    index,
+                    call,
+                    errno,
+                    note,
+                } => return Err(failed(index, told(&call, errno, note))),
+                Message::Mounts(_) | Message::Proceed => {}
+            }
+        }
+        if executing {
+            return Ok(console);
+        }
+        Err(failed(
+            last,
+            Fault::new("recvmsg", Errno::EPIPE)
+                .on("the init ended before it could run the command"),
+        ))
+    }
+}
+
+fn told(call: &str, errno: i32, note: String) -> Fault {
+    Fault {
+        call: known(call),
+        errno: Errno::from_raw(errno),
+        note,
+    }
+}
+
+/// The name of a call that came as text; calls are few, and live as long as the process.
+fn known(call: &str) -> &'static str {
+    String::from(call).leak()
+}
+
+fn lines(maps: &[IdMap]) -> String {
+    maps.iter()
+        .map(|map| format!("{} {} {}\n", map.inside, map.outside, map.count))
+        .collect()
+}
+
+fn write_proc(pid: i32, file: &str, text: &str) -> Outcome {
+    let path = format!("/proc/{pid}/{file}");
+    // One write for the whole map: a second one is refused (user_namespaces(7)).
+    fs::write(&path, text)
+        .map_err(|error| Fault::new("write", error).on(format!("/proc/PID/{file}")))
+}
+
+/// newuidmap(1) and newgidmap(1): set-user-id programs that check /etc/subuid and /etc/subgid.
+fn run_mapper(program: &'static str, pid: i32, maps: &[IdMap]) -> Outcome {
+    let mut command = Command::new(program);
+    command
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .arg(pid.to_string());
+    for map in maps {
+        command.args([map.inside, map.outside, map.count].map(|number| number.to_string()));
+    }
+    let output = command
+        .stdin(std::process::Stdio::null())
+        .output()
+        .call(program)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Fault::new(program, Errno::EPERM).on(said))
+}
+
+/// While the namespace is made, the caller's effective id is the container's first one: the kernel counts inotify
+/// instances and namespaces per id, and the host's root has only one such budget for all containers.
+struct Accounting {
+    changed: bool,
+}
+
+impl Accounting {
+    fn assume(base: u32) -> Outcome<Self> {
+        if base == 0 {
+            return Ok(Self { changed: false });
+        }
+        set_effective(base)?;
+        let changed = Self { changed: true };
+        // A user id other than 0 has lost its effective capabilities; the permitted ones are still there.
+        let sets = rustix::thread::capabilities(None).call("capget")?;
+        let raised = rustix::thread::CapabilitySets {
+            effective: sets.permitted,
+            ..sets
+        };
+        rustix::thread::set_capabilities(None, raised).call("capset")?;
+        Ok(changed)
+    }
+}
+
+impl Drop for Accounting {
+    fn drop(&mut self) {
+        if self.changed {
+            let _ = set_effective(0);
+        }
+    }
+}
+
+fn set_effective(id: u32) -> Outcome {
+    let keep = nix::unistd::Uid::from_raw(u32::MAX);
+    nix::unistd::setresuid(keep, nix::unistd::Uid::from_raw(id), keep).call("setresuid")
+}
+
+/// Ends a half-made container and waits until it is gone.
+fn end(pidfd: &OwnedFd) {
+    let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+    let _ = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
+}
