@@ -1,0 +1,19 @@
+//! The process that stays beside a container, and what talks to it.
+//!
+//! [`supervise`] starts the container, then waits in one loop for its end, its client and other commands; it records the
+//! exit, cleans up, and tells. It reads no file of its package after the start, keeps no more than a few pages, and polls
+//! nothing. [`attach`] is the client that a foreground command becomes. Both speak [`protocol`].
+
+pub mod attach;
+mod cleanup;
+mod deliver;
+mod drain;
+pub mod protocol;
+mod record;
+mod supervise;
+mod terminal;
+
+pub use cleanup::{remove_cgroups, remove_tree};
+pub use deliver::{Disposition, disposition};
+pub use drain::present;
+pub use supervise::{Inherited, supervise};

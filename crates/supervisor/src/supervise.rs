@@ -1,0 +1,436 @@
+//! The supervisor: starts the container, stays beside it, and clears up after it.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use keelbox_process::{Container, Failed, Report, launch, receive, send};
+use keelbox_spec::start::Start;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use crate::protocol::{Event, Exited, Request, SOCKET, VERSION};
+use crate::terminal::Saved;
+use crate::{cleanup, deliver, drain, record};
+
+/// The fds that a supervisor is started with (`keelbox_spec::start::fds`).
+#[derive(Debug)]
+pub struct Inherited {
+    /// The first client's socket.
+    pub control: OwnedFd,
+    /// The locked state directory.
+    pub state: OwnedFd,
+    /// The data directory.
+    pub data: OwnedFd,
+    /// The lock on the id range.
+    pub ids: OwnedFd,
+    /// This side's ends of stdout and stderr.
+    pub drains: [OwnedFd; 2],
+    /// The caller's terminal.
+    pub terminal: OwnedFd,
+}
+
+/// Starts the container of `start`, and returns when it has ended and everything is cleared up.
+pub fn supervise(start: Start, inherited: Inherited) {
+    let terminal =
+        drain::present(inherited.terminal).and_then(|fd| Saved::of(&fd).map(|saved| (fd, saved)));
+    let mut reporter = Reporter {
+        control: inherited.control.as_fd(),
+    };
+    let begin = Instant::now();
+    let launched = launch(&start, &mut reporter);
+    let leftovers = Leftovers::new(start);
+    match launched {
+        Ok(container) => {
+            let [stdout, stderr] = inherited.drains;
+            let supervisor = Supervisor {
+                begin,
+                container,
+                client: Some(inherited.control),
+                others: Vec::new(),
+                listener: listen(inherited.state.as_fd()),
+                streams: [drain::present(stdout), drain::present(stderr)],
+                terminal,
+                replaced: None,
+                leftovers,
+                state: inherited.state,
+                data: inherited.data,
+            };
+            supervisor.run();
+        }
+        Err(failed) => {
+            leftovers.clear(inherited.data.as_fd(), inherited.state.as_fd(), true);
+            tell_failure(inherited.control.as_fd(), failed);
+        }
+    }
+    drop(inherited.ids);
+}
+
+struct Reporter<'a> {
+    control: BorrowedFd<'a>,
+}
+
+impl Report for Reporter<'_> {
+    fn done(&mut self, index: u32, nanoseconds: u64) {
+        let _ = send(self.control, &Event::Done { index, nanoseconds }, &[]);
+    }
+
+    fn ready(&mut self) {
+        let _ = send(self.control, &Event::Ready, &[]);
+        // Anything but `Proceed`, or a client that is gone, also lets the start go on: the loop deals with it.
+        let _ = receive::<Request>(self.control);
+    }
+}
+
+fn tell_failure(control: BorrowedFd<'_>, failed: Failed) {
+    let fault = failed.fault;
+    let event = Event::Failed {
+        index: failed.index,
+        call: fault.call.to_owned(),
+        errno: fault.errno.raw(),
+        note: fault.note,
+    };
+    let _ = send(control, &event, &[]);
+}
+
+/// Where other commands reach this supervisor. By way of the directory's fd, since a socket's path is short (unix(7)).
+fn listen(state: BorrowedFd<'_>) -> Option<OwnedFd> {
+    use std::os::fd::AsRawFd;
+    let socket = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .ok()?;
+    let address =
+        SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", state.as_raw_fd())).ok()?;
+    rustix::net::bind(&socket, &address).ok()?;
+    rustix::net::listen(&socket, 16).ok()?;
+    Some(socket)
+}
+
+/// What is to be removed at the end.
+struct Leftovers {
+    id: String,
+    cgroups: Vec<std::ffi::CString>,
+    name_link: std::ffi::CString,
+    remove: bool,
+    tied: bool,
+    boot_id: String,
+}
+
+impl Leftovers {
+    /// Keeps what the loop needs of the start message, and lets the rest of it go.
+    fn new(start: Start) -> Self {
+        Self {
+            id: start.id,
+            cgroups: start.cgroups,
+            name_link: start.name_link,
+            remove: start.remove,
+            tied: start.tied_to_client,
+            boot_id: start.boot_id,
+        }
+    }
+
+    fn clear(&self, data: BorrowedFd<'_>, state: BorrowedFd<'_>, remove: bool) {
+        cleanup::remove_cgroups(&self.cgroups);
+        if remove {
+            let _ = rustix::fs::unlinkat(data, &self.name_link, AtFlags::empty());
+            remove_self(data, &self.id);
+        }
+        // Last: a state directory tells every other command that there is something to clear up.
+        remove_self(state, &self.id);
+    }
+}
+
+/// Removes the directory that `directory` refers to, which is called `id`.
+fn remove_self(directory: BorrowedFd<'_>, id: &str) {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let (Ok(parent), Ok(name)) = (
+        rustix::fs::openat(directory, c"..", flags, Mode::empty()),
+        std::ffi::CString::new(id),
+    ) else {
+        return;
+    };
+    let _ = cleanup::remove_tree(parent.as_fd(), &name);
+}
+
+struct Supervisor {
+    begin: Instant,
+    container: Container,
+    client: Option<OwnedFd>,
+    others: Vec<OwnedFd>,
+    listener: Option<OwnedFd>,
+    streams: [Option<OwnedFd>; 2],
+    terminal: Option<(OwnedFd, Saved)>,
+    /// The signal in whose place SIGKILL was sent.
+    replaced: Option<i32>,
+    leftovers: Leftovers,
+    state: OwnedFd,
+    data: OwnedFd,
+}
+
+impl Supervisor {
+    fn run(mut self) {
+        release_stdio();
+        record::state(
+            self.state.as_fd(),
+            self.container.pid,
+            &self.leftovers.boot_id,
+        );
+        self.tell_started();
+        while !self.turn() {}
+        self.finish();
+    }
+
+    fn tell_started(&self) {
+        let Some(client) = &self.client else { return };
+        let console: Vec<_> = self.container.console.iter().map(AsFd::as_fd).collect();
+        let _ = send(
+            client,
+            &Event::Started {
+                pid: self.container.pid,
+            },
+            &console,
+        );
+    }
+
+    /// Waits for something to happen and deals with it. True: the container has ended.
+    fn turn(&mut self) -> bool {
+        let watched = self.watched();
+        let mut fds: Vec<_> = watched
+            .iter()
+            .map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+            .collect();
+        if poll(&mut fds, None).is_err() {
+            return false;
+        }
+        let ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let happened: Vec<_> = watched
+            .iter()
+            .zip(ready)
+            .filter_map(|((source, _), ready)| ready.then_some(*source))
+            .collect();
+        // From the back, so that removing one of `others` moves none that is still to come.
+        happened.into_iter().rev().any(|source| self.attend(source))
+    }
+
+    fn watched(&self) -> Vec<(Source, BorrowedFd<'_>)> {
+        let mut list = vec![(Source::Init, self.container.pidfd.as_fd())];
+        list.extend(self.client.iter().map(|fd| (Source::Client, fd.as_fd())));
+        list.extend(
+            self.listener
+                .iter()
+                .map(|fd| (Source::Listener, fd.as_fd())),
+        );
+        list.extend(
+            (0..)
+                .zip(&self.others)
+                .map(|(number, fd)| (Source::Other(number), fd.as_fd())),
+        );
+        if self.client.is_none() {
+            let streams = (0..).zip(&self.streams);
+            list.extend(
+                streams.filter_map(|(number, fd)| {
+                    Some((Source::Stream(number), fd.as_ref()?.as_fd()))
+                }),
+            );
+            list.extend(
+                self.container
+                    .console
+                    .iter()
+                    .map(|fd| (Source::Console, fd.as_fd())),
+            );
+        }
+        list
+    }
+
+    fn attend(&mut self, source: Source) -> bool {
+        match source {
+            Source::Init => return true,
+            Source::Client => self.hear_client(),
+            Source::Listener => self.accept(),
+            Source::Other(number) => self.hear_other(number),
+            Source::Stream(number) => {
+                if let Some(stream) = self.streams.get_mut(number)
+                    && !stream.as_ref().is_some_and(|fd| drain::drain(fd.as_fd()))
+                {
+                    *stream = None;
+                }
+            }
+            Source::Console => {
+                if !self
+                    .container
+                    .console
+                    .as_ref()
+                    .is_some_and(|fd| drain::drain(fd.as_fd()))
+                {
+                    self.container.console = None;
+                }
+            }
+        }
+        false
+    }
+
+    fn hear_client(&mut self) {
+        let Some(client) = &self.client else { return };
+        match receive::<Request>(client) {
+            Ok(Some(received)) => self.obey(received.message),
+            Ok(None) | Err(_) => self.lose_client(),
+        }
+    }
+
+    /// The client is gone without having seen the end: it was killed, or its terminal was closed.
+    fn lose_client(&mut self) {
+        self.client = None;
+        if let Some((fd, saved)) = self.terminal.take() {
+            saved.restore_if_abandoned(fd.as_fd());
+        }
+        if self.leftovers.tied {
+            self.kill();
+        }
+    }
+
+    fn accept(&mut self) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        let Ok(other) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) else {
+            return;
+        };
+        let allowed = rustix::net::sockopt::socket_peercred(&other)
+            .is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid());
+        if allowed && send(&other, &Event::Hello { version: VERSION }, &[]).is_ok() {
+            self.others.push(other);
+        }
+    }
+
+    fn hear_other(&mut self, number: usize) {
+        let Some(other) = self.others.get(number) else {
+            return;
+        };
+        match receive::<Request>(other) {
+            Ok(Some(received)) => self.obey(received.message),
+            Ok(None) | Err(_) => drop(self.others.swap_remove(number)),
+        }
+    }
+
+    fn obey(&mut self, request: Request) {
+        match request {
+            Request::Proceed => {}
+            Request::Signal(signal) => self.signal(signal),
+            Request::TerminalSignal(signal) => {
+                if self.terminal_is_for_init()
+                    && deliver::disposition(self.container.pid, signal)
+                        == Some(deliver::Disposition::Default)
+                {
+                    self.signal(signal);
+                }
+            }
+            Request::CloseStream(number) => {
+                if let Some(stream) = self.streams.get_mut(usize::from(number).wrapping_sub(1)) {
+                    *stream = None;
+                }
+            }
+            Request::Remove => {
+                self.leftovers.remove = true;
+                self.kill();
+            }
+        }
+    }
+
+    fn signal(&mut self, signal: i32) {
+        if deliver::deliver(self.container.pid, self.container.pidfd.as_fd(), signal) {
+            self.replaced = Some(signal);
+        }
+    }
+
+    /// Whether the first process is in the foreground of the container's terminal.
+    fn terminal_is_for_init(&self) -> bool {
+        let Some(console) = &self.container.console else {
+            return false;
+        };
+        rustix::termios::tcgetpgrp(console)
+            .is_ok_and(|group| group.as_raw_nonzero().get() == self.container.pid)
+    }
+
+    fn kill(&self) {
+        // The first process's end is everybody's in its pid namespace; the group is for those that share the host's.
+        let _ = rustix::process::pidfd_send_signal(
+            &self.container.pidfd,
+            rustix::process::Signal::KILL,
+        );
+    }
+
+    fn finish(mut self) {
+        let exited = self.exited();
+        self.container.console = None;
+        if !self.leftovers.remove {
+            record::exit(self.data.as_fd(), &exited);
+        }
+        self.leftovers
+            .clear(self.data.as_fd(), self.state.as_fd(), self.leftovers.remove);
+        for client in self.client.iter().chain(&self.others) {
+            let _ = send(client, &Event::Exited(exited), &[]);
+        }
+    }
+
+    fn exited(&self) -> Exited {
+        let wall_micros = u64::try_from(self.begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let Ok(exit) = keelbox_sys::wait::wait(self.container.pidfd.as_fd()) else {
+            return Exited {
+                signal: Some(9),
+                wall_micros,
+                ..Exited::default()
+            };
+        };
+        let replaced = exit
+            .signal
+            .is_some_and(|signal| signal == 9)
+            .then_some(self.replaced)
+            .flatten();
+        Exited {
+            code: exit.code,
+            signal: replaced.or(exit.signal),
+            wall_micros,
+            cpu_micros: self.cpu_micros().unwrap_or(exit.cpu_micros),
+            max_memory: exit.max_rss,
+            oom_killed: false,
+        }
+    }
+
+    /// CPU time of the whole container, which every cgroup v2 counts (`cpu.stat`).
+    fn cpu_micros(&self) -> Option<u64> {
+        let stat = |group: &std::ffi::CString| {
+            std::fs::read_to_string(format!("{}/cpu.stat", group.to_str().ok()?)).ok()
+        };
+        let text = self.leftovers.cgroups.iter().find_map(stat)?;
+        text.lines()
+            .find_map(|line| line.strip_prefix("usage_usec "))?
+            .trim()
+            .parse()
+            .ok()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    Init,
+    Client,
+    Listener,
+    Other(usize),
+    Stream(usize),
+    Console,
+}
+
+/// The container's pipes must close when the container closes them, not when this process ends.
+fn release_stdio() {
+    let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+    else {
+        return;
+    };
+    let _ = rustix::stdio::dup2_stdin(&null);
+    let _ = rustix::stdio::dup2_stdout(&null);
+    let _ = rustix::stdio::dup2_stderr(&null);
+}
