@@ -1,0 +1,137 @@
+//! Clearing up after what was killed half-way. Every command that starts does it first.
+//!
+//! What a container needs on the host lives no longer than its processes, but for its directories, its control groups and
+//! its name. A state directory whose lock is free has no supervisor any more: whatever it stood for is ended and removed.
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::config::{self, Config, State};
+use crate::facts;
+use crate::names;
+use crate::roots::Roots;
+use crate::store::{is_unlinked, open_directory, remove_path, try_lock};
+
+/// Removes what is nobody's.
+pub(crate) fn collect(roots: &Roots) {
+    for id in entries(&roots.running()) {
+        let path = roots.running().join(&id);
+        let Ok(state) = open_directory(&path) else {
+            continue;
+        };
+        if try_lock(&state) && !is_unlinked(&state) {
+            clear(roots, &id, state);
+        }
+    }
+    for id in entries(&roots.containers()) {
+        if !roots.running().join(&id).exists() && is_leftover(roots, &id) {
+            remove_container(roots, &id);
+        }
+    }
+}
+
+pub(crate) fn entries(directory: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
+/// A data directory without a state directory is a stopped container, unless it was to go with its container, or was never
+/// finished.
+fn is_leftover(roots: &Roots, id: &str) -> bool {
+    let path = roots.containers().join(id);
+    match config::read::<Config>(&path, "config.json") {
+        Some(config) => config.rm,
+        // Another container's start may have made it since the list was read: its state directory came before.
+        None => !roots.running().join(id).exists(),
+    }
+}
+
+/// Ends and removes a container whose supervisor is gone. `state` is its locked state directory.
+fn clear(roots: &Roots, id: &str, state: OwnedFd) {
+    let (state_path, data_path) = (roots.running().join(id), roots.containers().join(id));
+    if let Some(record) = config::read::<State>(&state_path, "state.json") {
+        end(&record);
+    }
+    let config = config::read::<Config>(&data_path, "config.json");
+    let groups: Vec<_> = match &config {
+        Some(config) => config
+            .cgroups
+            .iter()
+            .filter_map(|path| CString::new(path.as_str()).ok())
+            .collect(),
+        None => facts::cgroup_paths(id),
+    };
+    keelbox_supervisor::remove_cgroups(&groups);
+    match config {
+        Some(config) if !config.rm => record_unknown_exit(&data_path),
+        _ => remove_container(roots, id),
+    }
+    remove_path(&state_path);
+    drop(state);
+}
+
+/// Ends the first process if it is still that one: the number, the time of its start and the boot are the same.
+fn end(record: &State) {
+    if record.boot_id != facts::boot_id() {
+        return;
+    }
+    let Some(pid) = Pid::from_raw(record.pid) else {
+        return;
+    };
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
+        return;
+    };
+    if facts::start_time(record.pid) != Some(record.start_time) {
+        return;
+    }
+    let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+    let mut fds = [rustix::event::PollFd::new(
+        &pidfd,
+        rustix::event::PollFlags::IN,
+    )];
+    let second = rustix::event::Timespec {
+        tv_sec: 10,
+        tv_nsec: 0,
+    };
+    let _ = rustix::event::poll(&mut fds, Some(&second));
+}
+
+/// Nobody saw the end, so nobody knows how it was: 137 is what a container killed with its supervisor would have had.
+fn record_unknown_exit(data: &Path) {
+    if !data.join("exit.json").exists() {
+        let text = format!(
+            "{{\"exitCode\":137,\"signal\":9,\"oomKilled\":false,\"finishedAt\":{}}}\n",
+            config::now()
+        );
+        let _ = std::fs::write(data.join("exit.json"), text);
+    }
+}
+
+/// Removes a container's name and data directory.
+pub(crate) fn remove_container(roots: &Roots, id: &str) {
+    let path = roots.containers().join(id);
+    let config = config::read::<Config>(&path, "config.json");
+    remove_path(&path);
+    match config {
+        Some(config) if names::resolve(roots, &config.name).as_deref() == Some(id) => {
+            let _ = std::fs::remove_file(roots.names().join(&config.name));
+        }
+        Some(_) => {}
+        // Cut short before it was written down; the link, if there is one, leads nowhere now.
+        None => {
+            for name in entries(&roots.names()) {
+                if names::resolve(roots, &name).as_deref() == Some(id) {
+                    let _ = std::fs::remove_file(roots.names().join(name));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What a plan must know about this machine, read from it.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use keelbox_spec::host::{DeviceNode, HostFacts, SubordinateIds};
+use keelbox_spec::request::{NetworkRequest, RunRequest};
+use rustix::process::{Resource, getrlimit};
+
+/// Where newuidmap and newgidmap are looked for.
+const PROGRAM_DIRECTORIES: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+const CPUS: &str = "/sys/devices/system/cpu";
+
+/// Reads the facts that `request` depends on.
+pub(crate) fn gather(request: &RunRequest) -> HostFacts {
+    let (uid, gid) = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
+    let host_network = request.network == NetworkRequest::Host;
+    let file = |path: &str| {
+        if host_network {
+            fs::read(path).unwrap_or_default()
+        } else {
+            Vec::new()
+        }
+    };
+    HostFacts {
+        uid,
+        gid,
+        cgroups: keelbox_cgroups::discover(cgroup_parent(uid)),
+        subordinate: if uid == 0 { None } else { subordinate(uid) },
+        nofile_hard: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
+        last_capability: number("/proc/sys/kernel/cap_last_cap").unwrap_or(40),
+        hosts: file("/etc/hosts"),
+        resolv_conf: file("/etc/resolv.conf"),
+        thermal_throttle: thermal_throttle(),
+        devices: if request.privileged {
+            devices(Path::new("/dev"), "")
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+/// The group under which root's containers have theirs; `KEELBOX_CGROUP_PARENT` moves it. An ordinary user has none yet.
+fn cgroup_parent(uid: u32) -> Option<String> {
+    if uid != 0 {
+        return None;
+    }
+    let set = std::env::var("KEELBOX_CGROUP_PARENT")
+        .ok()
+        .map(|path| path.trim_matches('/').to_owned());
+    let usable = |path: &String| {
+        !path.is_empty() && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+    };
+    Some(set.filter(usable).unwrap_or_else(|| "keelbox".to_owned()))
+}
+
+/// The control groups that a container called `id` may have: for one that was cut short before it was written down.
+pub(crate) fn cgroup_paths(id: &str) -> Vec<CString> {
+    let Some(parent) = cgroup_parent(rustix::process::geteuid().as_raw()) else {
+        return Vec::new();
+    };
+    let host = keelbox_cgroups::discover(None);
+    let mounts = host
+        .v2
+        .into_iter()
+        .map(|v2| v2.mount)
+        .chain(host.v1.into_values());
+    let directories = mounts
+        .map(|mount| mount.join(&parent).join(id))
+        .filter(|directory| directory.is_dir());
+    directories
+        .filter_map(|directory| CString::new(directory.into_os_string().into_encoded_bytes()).ok())
+        .collect()
+}
+
+fn number<T: std::str::FromStr>(path: &str) -> Option<T> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// This boot's id (random(4)).
+pub(crate) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+/// When a process was started, in clock ticks since boot (proc_pid_stat(5)).
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+/// CPUs that have the directory; most machines have it for all or for none, so the first one is asked first.
+fn thermal_throttle() -> Vec<String> {
+    let has = |cpu: &str| Path::new(CPUS).join(cpu).join("thermal_throttle").is_dir();
+    if !has("cpu0") {
+        return Vec::new();
+    }
+    let entries = fs::read_dir(CPUS).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with("cpu") && has(name))
+        .collect()
+}
+
+fn subordinate(uid: u32) -> Option<SubordinateIds> {
+    let there = |program: &str| {
+        PROGRAM_DIRECTORIES
+            .iter()
+            .any(|directory| Path::new(directory).join(program).is_file())
+    };
+    if !there("newuidmap") || !there("newgidmap") {
+        return None;
+    }
+    let name = user_name(uid);
+    let (uid_first, uid_count) = range("/etc/subuid", uid, name.as_deref())?;
+    let (gid_first, gid_count) = range("/etc/subgid", uid, name.as_deref())?;
+    Some(SubordinateIds {
+        uid: uid_first,
+        uid_count,
+        gid: gid_first,
+        gid_count,
+    })
+}
+
+fn user_name(uid: u32) -> Option<String> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    let mut lines = passwd.lines();
+    lines.find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+/// The first range of a user in /etc/subuid or /etc/subgid (subuid(5)), by name or by number.
+fn range(path: &str, uid: u32, name: Option<&str>) -> Option<(u32, u32)> {
+    let text = fs::read_to_string(path).ok()?;
+    let mut lines = text.lines();
+    lines.find_map(|line| {
+        let mut fields = line.split(':');
+        let owner = fields.next()?;
+        let mine = Some(owner) == name || owner.parse() == Ok(uid);
+        let (first, count) = (
+            fields.next()?.parse().ok()?,
+            fields.next()?.trim().parse().ok()?,
+        );
+        (mine && count > 0).then_some((first, count))
+    })
+}
+
+/// Device nodes below /dev, for `--privileged`. Terminals and shared memory are the container's own.
+fn devices(directory: &Path, prefix: &str) -> Vec<DeviceNode> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if prefix.is_empty()
+            && matches!(
+                name.as_str(),
+                "pts" | "shm" | "mqueue" | "console" | "ptmx" | "fd"
+            )
+        {
+            continue;
+        }
+        let path = format!("{prefix}{name}");
+        let Ok(stat) = entry.metadata() else { continue };
+        let (kind, block) = (stat.file_type(), stat.file_type().is_block_device());
+        if kind.is_dir() {
+            found.extend(devices(&entry.path(), &format!("{path}/")));
+        } else if block || kind.is_char_device() {
+            let (major, minor) = (
+                rustix::fs::major(stat.rdev()),
+                rustix::fs::minor(stat.rdev()),
+            );
+            found.push(DeviceNode {
+                path,
+                block,
+                major,
+                minor,
+                mode: stat.permissions().mode() & 0o777,
+            });
+        }
+    }
+    found
+}

@@ -1,0 +1,139 @@
+//! The reserved image `host`: this machine as any user of it may see it.
+//!
+//! Its lowest layer is a skeleton of empty directories and of this machine's own links (`/bin -> usr/bin`), made once for
+//! each layout and kept in the store.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use keelbox_spec::failure::Failure;
+use keelbox_spec::image::{HostRoot, ImageConfig, Root};
+
+use crate::roots::Roots;
+use crate::store::store_failure;
+
+/// Empty directories and their permissions.
+const DIRECTORIES: [(&str, u32); 19] = [
+    ("dev", 0o755),
+    ("home", 0o755),
+    ("media", 0o755),
+    ("mnt", 0o755),
+    ("proc", 0o555),
+    ("root", 0o700),
+    ("run", 0o755),
+    ("run/lock", 0o1777),
+    ("srv", 0o755),
+    ("sys", 0o555),
+    ("tmp", 0o1777),
+    ("var", 0o755),
+    ("var/cache", 0o755),
+    ("var/lib", 0o755),
+    ("var/log", 0o755),
+    ("var/spool", 0o755),
+    ("var/tmp", 0o1777),
+    ("etc", 0o755),
+    ("opt", 0o755),
+];
+
+/// What the image shows of this machine.
+struct Layout {
+    /// Names under `/` that are links, and where they lead.
+    links: Vec<(String, String)>,
+    /// Names under `/` with programs and libraries.
+    programs: Vec<String>,
+}
+
+/// The image's configuration; makes its skeleton when it is not there yet.
+pub(crate) fn image(roots: &Roots, make: bool) -> Result<ImageConfig, Failure> {
+    let layout = layout();
+    let skeleton = roots.root.join("host-root").join(layout.key());
+    if make && !skeleton.is_dir() {
+        build(&layout, &skeleton).map_err(|error| store_failure("make", &skeleton, &error))?;
+    }
+    let read_only = ["etc", "opt"]
+        .into_iter()
+        .filter(|name| Path::new("/").join(name).is_dir());
+    let root = HostRoot {
+        skeleton,
+        copy_on_write: layout.programs,
+        read_only: read_only.map(str::to_owned).collect(),
+    };
+    Ok(ImageConfig {
+        name: "host".into(),
+        cmd: vec!["sh".into()],
+        root: Root::Host(root),
+        ..ImageConfig::default()
+    })
+}
+
+fn layout() -> Layout {
+    let mut layout = Layout {
+        links: Vec::new(),
+        programs: Vec::new(),
+    };
+    for entry in fs::read_dir("/").into_iter().flatten().flatten() {
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if !(matches!(name.as_str(), "usr" | "bin" | "sbin") || name.starts_with("lib")) {
+            continue;
+        }
+        match fs::read_link(entry.path()) {
+            Ok(target) => layout.links.extend(
+                target
+                    .into_os_string()
+                    .into_string()
+                    .ok()
+                    .map(|target| (name, target)),
+            ),
+            Err(_) if entry.path().is_dir() => layout.programs.push(name),
+            Err(_) => {}
+        }
+    }
+    layout.links.sort();
+    layout.programs.sort();
+    layout
+}
+
+impl Layout {
+    /// A name for the skeleton that changes with it.
+    fn key(&self) -> String {
+        let links = self
+            .links
+            .iter()
+            .map(|(name, target)| format!("{name}-{}", target.replace('/', "_")));
+        let parts: Vec<_> = std::iter::once("v1".to_owned())
+            .chain(links)
+            .chain(self.programs.iter().cloned())
+            .collect();
+        parts.join("+")
+    }
+}
+
+/// Made under another name first: a skeleton is whole or not there.
+fn build(layout: &Layout, skeleton: &Path) -> std::io::Result<()> {
+    let draft = skeleton.with_extension(format!("draft-{}", std::process::id()));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&draft)?;
+    for (name, mode) in DIRECTORIES {
+        let path = draft.join(name);
+        fs::create_dir_all(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+    }
+    for name in &layout.programs {
+        fs::create_dir_all(draft.join(name))?;
+    }
+    for (name, target) in &layout.links {
+        symlink(target, draft.join(name))?;
+    }
+    symlink("../run", draft.join("var/run"))?;
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o755))?;
+    match fs::rename(&draft, skeleton) {
+        // Somebody else was faster.
+        Err(_) if skeleton.is_dir() => fs::remove_dir_all(&draft),
+        other => other,
+    }
+}

@@ -1,0 +1,52 @@
+//! Ranges of host ids for root's containers, one each for as long as it runs.
+//!
+//! A range is a byte of one file, and taking it is a lock on that byte (fcntl(2), `F_OFD_SETLK`): the lock belongs to the
+//! open file, the supervisor has that open, and the kernel lets it go with the supervisor, however that ends.
+
+use std::os::fd::OwnedFd;
+
+use keelbox_spec::failure::{Code, Failure};
+use nix::fcntl::{FcntlArg, fcntl};
+use rustix::fs::{CWD, Mode, OFlags};
+
+use crate::roots::Roots;
+use crate::store::store_failure;
+
+/// Host ids from here up to 2^31 are nobody's: above systemd's container ranges, and not negative as signed numbers
+/// (systemd, "Users, Groups, UIDs and GIDs").
+pub(crate) const FIRST: u32 = 0x7000_0000;
+/// Ids in a range.
+pub(crate) const SIZE: u32 = 0x1_0000;
+/// How many ranges there are.
+pub(crate) const COUNT: u32 = 0x1000;
+
+/// Takes a free range: its lock and its first id.
+pub(crate) fn take(roots: &Roots, id: &str) -> Result<(OwnedFd, u32), Failure> {
+    let path = roots.run_root.join("ids");
+    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::openat(CWD, &path, flags, Mode::from_raw_mode(0o600))
+        .map_err(|errno| store_failure("open", &path, &errno.into()))?;
+    // Anywhere to begin with: starts at the same time then seldom want the same one.
+    let begin = u32::from_str_radix(id.get(..8).unwrap_or("0"), 16).unwrap_or(0);
+    for attempt in 0..COUNT {
+        let number = begin.wrapping_add(attempt) % COUNT;
+        if lock(&file, number) {
+            return Ok((file, FIRST + number * SIZE));
+        }
+    }
+    Err(
+        Failure::new(Code::Userns, format!("all {COUNT} id ranges are in use"))
+            .hint("stop some containers, or use --userns=host for one that you trust"),
+    )
+}
+
+fn lock(file: &OwnedFd, number: u32) -> bool {
+    let lock = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: i64::from(number),
+        l_len: 1,
+        l_pid: 0,
+    };
+    fcntl(file, FcntlArg::F_OFD_SETLK(&lock)).is_ok()
+}

@@ -1,0 +1,97 @@
+//! What keelbox has found on this machine.
+
+use std::collections::BTreeMap;
+
+use keelbox_spec::failure::Failure;
+use serde::Serialize;
+
+use crate::ids;
+use crate::list::list;
+use crate::roots::Roots;
+use crate::spawn::executable;
+
+/// The report.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostReport {
+    /// This package's version.
+    pub version: &'static str,
+    /// Where the executable is.
+    pub runtime_path: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The machine's architecture.
+    pub arch: &'static str,
+    /// Whether the caller is an ordinary user.
+    pub rootless: bool,
+    /// Where layers and configurations are.
+    pub root: String,
+    /// Where the state of running containers is.
+    pub run_root: String,
+    /// `v2`, `v1`, `hybrid` or `none`.
+    pub cgroups: &'static str,
+    /// Controller name to `v1` or `v2`.
+    pub controllers: BTreeMap<String, &'static str>,
+    /// How many containers there are.
+    pub containers: Counts,
+    /// Host ids that root's containers take their ranges from.
+    pub id_range: String,
+}
+
+/// How many containers there are.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Counts {
+    /// All.
+    pub total: usize,
+    /// Those that run.
+    pub running: usize,
+    /// Those that have ended.
+    pub exited: usize,
+}
+
+/// Looks around.
+///
+/// # Errors
+///
+/// There is no place for state.
+pub fn info(roots: &Roots) -> Result<HostReport, Failure> {
+    let cgroups = keelbox_cgroups::discover(None);
+    let mut controllers: BTreeMap<String, &'static str> =
+        cgroups.v1.keys().map(|name| (name.clone(), "v1")).collect();
+    let v2 = cgroups.v2.as_ref().map(|v2| v2.controllers.clone());
+    controllers.extend(v2.iter().flatten().map(|name| (name.clone(), "v2")));
+    let containers = list(roots, true)?;
+    let running = containers
+        .iter()
+        .filter(|container| container.status == "running")
+        .count();
+    Ok(HostReport {
+        version: env!("CARGO_PKG_VERSION"),
+        runtime_path: executable()?.display().to_string(),
+        kernel: rustix::system::uname()
+            .release()
+            .to_string_lossy()
+            .into_owned(),
+        arch: std::env::consts::ARCH,
+        rootless: !rustix::process::geteuid().is_root(),
+        root: roots.root.display().to_string(),
+        run_root: roots.run_root.display().to_string(),
+        cgroups: match (v2.is_some(), cgroups.v1.is_empty()) {
+            (true, true) => "v2",
+            (true, false) => "hybrid",
+            (false, false) => "v1",
+            (false, true) => "none",
+        },
+        controllers,
+        containers: Counts {
+            total: containers.len(),
+            running,
+            exited: containers.len() - running,
+        },
+        id_range: format!(
+            "{}-{}",
+            ids::FIRST,
+            ids::FIRST + (ids::COUNT - 1) * ids::SIZE + (ids::SIZE - 1)
+        ),
+    })
+}

@@ -1,0 +1,33 @@
+//! Lifecycle and state of containers: the only crate that knows all the others.
+//!
+//! Nothing here forks or unshares: a container is started by `posix_spawn` of the executable, which does the kernel's work
+//! (Node has several threads). State is files and locks, never what a file says: a container lives while its supervisor
+//! holds the lock on its state directory.
+
+mod collect;
+mod config;
+mod events;
+mod facts;
+mod host_root;
+mod ids;
+mod info;
+mod lifecycle;
+mod list;
+mod names;
+mod plan_view;
+mod remove;
+mod roots;
+mod spawn;
+mod stdio;
+mod store;
+mod translate;
+mod watch;
+
+pub use events::ContainerEvent;
+pub use info::{HostReport, info};
+pub use lifecycle::{Running, Started, StepDone, attach, plan, start};
+pub use list::{ContainerSummary, list};
+pub use plan_view::{PlanView, StepView};
+pub use remove::remove;
+pub use roots::Roots;
+pub use watch::watch;

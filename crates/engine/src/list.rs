@@ -1,0 +1,130 @@
+//! Which containers there are.
+
+use serde::Serialize;
+
+use keelbox_spec::failure::{Code, Failure};
+
+use crate::collect::{collect, entries};
+use crate::config::{self, Config, Exit, State};
+use crate::names;
+use crate::roots::Roots;
+
+/// A container, for a list.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerSummary {
+    /// 64 hex digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its image, or the directory that is its root.
+    pub image: String,
+    /// Its command.
+    pub command: Vec<String>,
+    /// `created`, `running` or `exited`.
+    pub status: &'static str,
+    /// Its first process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// How it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+    /// Milliseconds since the epoch.
+    pub created_at: u64,
+    /// See `created_at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<u64>,
+    /// See `created_at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<u64>,
+}
+
+/// Lists containers, the newest first; those that have ended only with `all`.
+///
+/// # Errors
+///
+/// There is no place for state.
+pub fn list(roots: &Roots, all: bool) -> Result<Vec<ContainerSummary>, Failure> {
+    collect(roots);
+    let mut found: Vec<_> = entries(&roots.containers())
+        .iter()
+        .filter_map(|id| summary(roots, id))
+        .collect();
+    found.retain(|container| all || container.status == "running");
+    found.sort_by(|one, other| {
+        other
+            .created_at
+            .cmp(&one.created_at)
+            .then_with(|| one.id.cmp(&other.id))
+    });
+    Ok(found)
+}
+
+pub(crate) fn summary(roots: &Roots, id: &str) -> Option<ContainerSummary> {
+    let data = roots.containers().join(id);
+    let config: Config = config::read(&data, "config.json")?;
+    // After `collect` a state directory is a live container's.
+    let state: Option<State> = config::read(&roots.running().join(id), "state.json");
+    let exit: Option<Exit> = if state.is_some() {
+        None
+    } else {
+        config::read(&data, "exit.json")
+    };
+    let status = match (&state, &exit) {
+        (Some(_), _) => "running",
+        (None, Some(_)) => "exited",
+        (None, None) => "created",
+    };
+    Some(ContainerSummary {
+        id: config.id,
+        name: config.name,
+        image: config.image,
+        command: config.command,
+        status,
+        pid: state.as_ref().map(|state| state.pid),
+        exit_code: exit.as_ref().map(|exit| exit.exit_code),
+        created_at: config.created_at,
+        started_at: state.map(|state| state.started_at),
+        finished_at: exit.map(|exit| exit.finished_at),
+    })
+}
+
+/// The id of the container that `reference` means: a name, an id, or the beginning of one id alone.
+pub(crate) fn find(roots: &Roots, reference: &str) -> Result<String, Failure> {
+    let exists = |id: &String| roots.containers().join(id).is_dir();
+    if let Some(id) = names::resolve(roots, reference).filter(exists) {
+        return Ok(id);
+    }
+    let hex = !reference.is_empty() && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let candidates: Vec<_> = entries(&roots.containers())
+        .into_iter()
+        .filter(|id| hex && id.starts_with(reference))
+        .collect();
+    match candidates.as_slice() {
+        [id] => Ok(id.clone()),
+        [] => Err(
+            Failure::new(Code::NotFound, format!("no such container: {reference}"))
+                .hint("keelbox ps -a lists all containers"),
+        ),
+        many => Err(ambiguous(roots, reference, many)),
+    }
+}
+
+fn ambiguous(roots: &Roots, reference: &str, candidates: &[String]) -> Failure {
+    let named = candidates.iter().map(|id| {
+        let name = summary(roots, id)
+            .map(|container| container.name)
+            .unwrap_or_default();
+        format!("{id:.12} ({name})")
+    });
+    let named: Vec<_> = named.collect();
+    Failure::new(
+        Code::AmbiguousId,
+        format!(
+            "{reference} could be any of {} containers",
+            candidates.len()
+        ),
+    )
+    .why(named.join(", "))
+    .hint("write more of the id, or the name")
+}

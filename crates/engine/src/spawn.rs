@@ -1,0 +1,85 @@
+//! Starting the executable, by `posix_spawn`: the child shares this process's memory until it executes, so its cost does
+//! not grow with Node's, and no code of ours runs between the two (fork in a process with threads is not safe).
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+
+use keelbox_spec::failure::{Code, Failure};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::signal::SigSet;
+
+/// Above every number that an fd is moved to, so that moving one never closes another.
+const FIRST_FREE: RawFd = 64;
+
+/// The executable: beside the addon, wherever a bundler or package manager has put that.
+pub(crate) fn executable() -> Result<PathBuf, Failure> {
+    if let Some(path) = std::env::var_os("KEELBOX_RUNTIME").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(path));
+    }
+    let file = keelbox_sys::dl::own_file().and_then(|file| std::fs::canonicalize(file).ok());
+    let beside = file.and_then(|file| Some(file.parent()?.join("keelbox-runtime")));
+    beside.ok_or_else(|| {
+        Failure::new(Code::Platform, "cannot find the addon's own file")
+            .hint("install keelbox again")
+    })
+}
+
+/// Starts the executable in a role, in a session of its own, with `fds` as its 0, 1, 2, ... and no environment. Its pid.
+pub(crate) fn spawn(role: &CStr, fds: &[BorrowedFd<'_>]) -> Result<i32, Failure> {
+    let path = executable()?;
+    let shown = path.display().to_string();
+    let fail = |errno: nix::errno::Errno| {
+        Failure::new(Code::Runtime, format!("cannot start {shown}"))
+            .why(errno.desc())
+            .hint("install keelbox again; its files may be missing, or may not be executable")
+            .errno(format!("{errno:?}"))
+            .path(&path)
+    };
+    let program = CString::new(path.clone().into_os_string().into_encoded_bytes())
+        .map_err(|_| fail(nix::errno::Errno::EINVAL))?;
+    let mut actions = PosixSpawnFileActions::init().map_err(fail)?;
+    let mut moved: Vec<OwnedFd> = Vec::new();
+    for (target, fd) in (0..).zip(fds) {
+        let high = rustix::io::fcntl_dupfd_cloexec(fd, FIRST_FREE)
+            .map_err(|errno| fail(nix::errno::Errno::from_raw(errno.raw_os_error())))?;
+        actions.add_dup2(high.as_raw_fd(), target).map_err(fail)?;
+        moved.push(high);
+    }
+    let mut attributes = PosixSpawnAttr::init().map_err(fail)?;
+    let session = PosixSpawnFlags::from_bits_retain(libc::POSIX_SPAWN_SETSID.into());
+    let flags =
+        PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | session;
+    attributes.set_flags(flags).map_err(fail)?;
+    attributes.set_sigmask(&SigSet::empty()).map_err(fail)?;
+    attributes.set_sigdefault(&SigSet::all()).map_err(fail)?;
+    let argv = [c"keelbox-runtime", role];
+    let environment: [&CStr; 0] = [];
+    let pid = posix_spawn(
+        program.as_c_str(),
+        &actions,
+        &attributes,
+        &argv,
+        &environment,
+    )
+    .map_err(fail)?;
+    Ok(pid.as_raw())
+}
+
+/// A file in memory with `bytes`, to be read from its beginning.
+pub(crate) fn message(bytes: &[u8]) -> Result<OwnedFd, Failure> {
+    let make = || -> rustix::io::Result<OwnedFd> {
+        let file = rustix::fs::memfd_create(c"keelbox-start", rustix::fs::MemfdFlags::CLOEXEC)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let written = rustix::io::write(file.as_fd(), rest)?;
+            rest = rest.get(written..).unwrap_or_default();
+        }
+        rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0))?;
+        Ok(file)
+    };
+    make().map_err(|errno| {
+        Failure::new(Code::Internal, "cannot pass the start message")
+            .why(keelbox_sys::Errno::from(errno).text())
+    })
+}

@@ -1,0 +1,159 @@
+//! Which files become the container's stdin, stdout and stderr, and which ends stay here.
+//!
+//! The caller's own pipe goes in as it is, when the container ends with its client: nobody has to move a byte. A terminal
+//! (TIOCSTI), a regular file or a socket of the caller's never goes in; the container gets a pipe, and the client moves the
+//! bytes.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use keelbox_spec::failure::{Code, Failure};
+use keelbox_spec::request::{RunRequest, StdioRequest};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::pipe::PipeFlags;
+
+/// The container's stdio and ours.
+#[derive(Debug)]
+pub(crate) struct Stdio {
+    /// The container's fds 0-2.
+    pub(crate) theirs: [OwnedFd; 3],
+    /// Our ends of them.
+    pub(crate) ours: [Option<OwnedFd>; 3],
+    /// Of `theirs`: those that the container's root is to own.
+    pub(crate) own: u8,
+    /// Of `theirs`: those to make blocking.
+    pub(crate) blocking: u8,
+    /// The caller's terminal.
+    pub(crate) terminal: Option<OwnedFd>,
+}
+
+impl Stdio {
+    /// Arranges the stdio of `request`.
+    pub(crate) fn arrange(request: &RunRequest) -> Result<Self, Failure> {
+        Self::make(request).map_err(|errno| {
+            let errno = keelbox_sys::Errno::from(errno);
+            Failure::new(Code::Internal, "cannot make pipes for the container")
+                .why(errno.text())
+                .errno(errno.name())
+        })
+    }
+
+    fn make(request: &RunRequest) -> rustix::io::Result<Self> {
+        let mut stdio = Self {
+            theirs: [null()?, null()?, null()?],
+            ours: [None, None, None],
+            own: 0,
+            blocking: 0,
+            terminal: None,
+        };
+        match request.stdio {
+            StdioRequest::Pipe { stdin } => {
+                for stream in 0..3 {
+                    if stream != 0 || stdin {
+                        stdio.pipe(stream)?;
+                    }
+                }
+            }
+            StdioRequest::Inherit if request.tty => {
+                let terminal = rustix::stdio::stdin();
+                if rustix::termios::isatty(terminal) {
+                    stdio.terminal = Some(keep(terminal)?);
+                }
+            }
+            StdioRequest::Inherit => stdio.inherit(request)?,
+        }
+        Ok(stdio)
+    }
+
+    fn inherit(&mut self, request: &RunRequest) -> rustix::io::Result<()> {
+        if request.interactive {
+            self.stream(0, rustix::stdio::stdin(), request.rm)?;
+        }
+        self.stream(1, rustix::stdio::stdout(), request.rm)?;
+        if same_file(rustix::stdio::stdout(), rustix::stdio::stderr()) && self.ours[1].is_some() {
+            // One pipe for both keeps their order, as one file or terminal would.
+            self.theirs[2] = keep(self.theirs[1].as_fd())?;
+            self.own |= 1 << 2;
+            return Ok(());
+        }
+        self.stream(2, rustix::stdio::stderr(), request.rm)
+    }
+
+    fn stream(
+        &mut self,
+        number: usize,
+        caller: BorrowedFd<'_>,
+        tied: bool,
+    ) -> rustix::io::Result<()> {
+        match kind(caller) {
+            Kind::Closed => Ok(()),
+            Kind::Pipe if tied => {
+                self.put(number, keep(caller)?);
+                self.own |= 1 << number;
+                self.blocking |= 1 << number;
+                Ok(())
+            }
+            Kind::Null => {
+                self.put(number, keep(caller)?);
+                Ok(())
+            }
+            Kind::Pipe | Kind::Other => self.pipe(number),
+        }
+    }
+
+    fn pipe(&mut self, number: usize) -> rustix::io::Result<()> {
+        let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let (theirs, ours) = if number == 0 {
+            (read, write)
+        } else {
+            (write, read)
+        };
+        self.put(number, theirs);
+        if let Some(place) = self.ours.get_mut(number) {
+            *place = Some(ours);
+        }
+        self.own |= 1 << number;
+        Ok(())
+    }
+
+    fn put(&mut self, number: usize, fd: OwnedFd) {
+        if let Some(place) = self.theirs.get_mut(number) {
+            *place = fd;
+        }
+    }
+}
+
+enum Kind {
+    Closed,
+    Null,
+    Pipe,
+    Other,
+}
+
+fn kind(fd: BorrowedFd<'_>) -> Kind {
+    let Ok(stat) = rustix::fs::fstat(fd) else {
+        return Kind::Closed;
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Fifo => Kind::Pipe,
+        FileType::CharacterDevice if stat.st_rdev == rustix::fs::makedev(1, 3) => Kind::Null,
+        _ => Kind::Other,
+    }
+}
+
+fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let id = |fd| rustix::fs::fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+    id(one).is_ok_and(|one| id(other) == Ok(one))
+}
+
+pub(crate) fn null() -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(
+        CWD,
+        c"/dev/null",
+        OFlags::RDWR | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+}
+
+pub(crate) fn keep(fd: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 3)
+}

@@ -1,0 +1,160 @@
+//! The two directories of one container, their lock, and its name.
+//!
+//! Order makes it safe: the state directory comes first and is locked before anything else is made, and it goes last. So
+//! whatever has no locked state directory is a leftover, and any command may remove it (`collect`).
+
+use std::ffi::CString;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use keelbox_spec::failure::{Code, Failure};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
+
+use crate::config::Config;
+use crate::roots::Roots;
+
+/// A container's directories, open.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) id: String,
+    /// The state directory, locked.
+    pub(crate) state: OwnedFd,
+    pub(crate) state_path: PathBuf,
+    /// The data directory.
+    pub(crate) data: OwnedFd,
+    pub(crate) data_path: PathBuf,
+}
+
+impl Place {
+    /// Makes both directories for a new id.
+    pub(crate) fn make(roots: &Roots) -> Result<Self, Failure> {
+        roots.make()?;
+        loop {
+            let id = new_id()?;
+            let (state_path, data_path) = (roots.running().join(&id), roots.containers().join(&id));
+            make_directory(&state_path)?;
+            let state = open_directory(&state_path)?;
+            // A command that clears up may have taken the empty directory for a leftover: then start over.
+            if !try_lock(&state) || is_unlinked(&state) {
+                continue;
+            }
+            make_directory(&data_path)?;
+            let data = open_directory(&data_path)?;
+            return Ok(Self {
+                id,
+                state,
+                state_path,
+                data,
+                data_path,
+            });
+        }
+    }
+
+    /// Makes the two directories of a writable layer.
+    pub(crate) fn make_layer(&self, prefix: &str) -> Result<(), Failure> {
+        let (upper, work) = keelbox_spec::plan::layer_names(prefix);
+        for name in [upper, work] {
+            let path = self.data_path.join(&name);
+            rustix::fs::mkdirat(&self.data, &name, Mode::from_raw_mode(0o755))
+                .map_err(|errno| store_failure("make", &path, &errno.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the configuration: whole or not at all; on disk before the start unless it goes with the container.
+    pub(crate) fn write_config(&self, config: &Config) -> Result<(), Failure> {
+        let path = self.data_path.join("config.json");
+        let fail = |error: std::io::Error| store_failure("write", &path, &error);
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.data, c".config", flags, Mode::from_raw_mode(0o600));
+        let mut file = std::fs::File::from(file.map_err(|errno| fail(errno.into()))?);
+        let text = serde_json::to_vec(config).map_err(|error| fail(error.into()))?;
+        file.write_all(&text).map_err(fail)?;
+        if !config.rm {
+            file.sync_data().map_err(fail)?;
+        }
+        rustix::fs::renameat(&self.data, c".config", &self.data, c"config.json")
+            .map_err(|errno| fail(errno.into()))
+    }
+
+    /// Removes everything again, after a start that did not come to a supervisor.
+    pub(crate) fn discard(self, roots: &Roots, name: Option<&str>) {
+        if let Some(name) = name {
+            let _ = std::fs::remove_file(roots.names().join(name));
+        }
+        remove_path(&self.data_path);
+        remove_path(&self.state_path);
+    }
+}
+
+/// Removes a directory of ours with all that a container left in it.
+pub(crate) fn remove_path(path: &Path) {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return;
+    };
+    let Ok(parent) = open_directory(parent) else {
+        return;
+    };
+    let Ok(name) = CString::new(name.as_encoded_bytes()) else {
+        return;
+    };
+    let _ = keelbox_supervisor::remove_tree(parent.as_fd(), &name);
+}
+
+fn make_directory(path: &Path) -> Result<(), Failure> {
+    rustix::fs::mkdir(path, Mode::from_raw_mode(0o700))
+        .map_err(|errno| store_failure("make", path, &errno.into()))
+}
+
+pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path, flags, Mode::empty())
+        .map_err(|errno| store_failure("open", path, &errno.into()))
+}
+
+/// Takes the lock of a state directory. False: somebody has it, so the container lives or is about to.
+pub(crate) fn try_lock(directory: &OwnedFd) -> bool {
+    rustix::fs::flock(directory, FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+/// Whether the directory was removed while it was open.
+pub(crate) fn is_unlinked(directory: &OwnedFd) -> bool {
+    rustix::fs::fstat(directory).is_ok_and(|stat| stat.st_nlink == 0)
+}
+
+/// 64 hex digits.
+fn new_id() -> Result<String, Failure> {
+    let mut bytes = [0u8; 32];
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    if filled != Ok(bytes.len()) {
+        return Err(Failure::new(
+            Code::Internal,
+            "the kernel gave no random bytes for an id",
+        ));
+    }
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A failure of the state directories, with what to do about the usual ones.
+pub(crate) fn store_failure(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
+    let errno = keelbox_sys::Errno::from_raw(error.raw_os_error().unwrap_or(5));
+    let hint = match errno {
+        keelbox_sys::Errno::ENOSPC => {
+            "make room on that file system, or choose another with --root"
+        }
+        keelbox_sys::Errno::EROFS => "choose a writable directory with --root and --runroot",
+        keelbox_sys::Errno::EACCES | keelbox_sys::Errno::EPERM => {
+            "choose a directory of yours with --root and --runroot"
+        }
+        keelbox_sys::Errno::ENOTDIR => {
+            "move the file out of the way, or choose another directory with --root and --runroot"
+        }
+        _ => "choose another directory with --root and --runroot",
+    };
+    Failure::new(Code::Store, format!("cannot {verb} {}", path.display()))
+        .why(errno.text())
+        .hint(hint)
+        .errno(errno.name())
+        .path(path)
+}
