@@ -1,0 +1,139 @@
+//! Containers that were started here: kept by handle until they end.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use keelbox_engine::{ContainerEvent, Roots, Running};
+use keelbox_spec::failure::Failure;
+use keelbox_spec::request::RunRequest;
+use napi::bindgen_prelude::{Function, Unknown};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Result, Status, Task};
+
+use crate::convert::{StartedView, or_throw};
+
+/// What a handle stands for.
+enum Kept {
+    /// Prepared, to be attached to.
+    Prepared(Running),
+    /// Started; its control socket.
+    Started(OwnedFd),
+}
+
+/// Containers by handle. A handle is never given twice.
+pub(crate) struct Handles {
+    next: AtomicU32,
+    kept: LazyLock<Mutex<HashMap<u32, Kept>>>,
+}
+
+impl Handles {
+    pub(crate) const fn new() -> Self {
+        Self {
+            next: AtomicU32::new(1),
+            kept: LazyLock::new(Mutex::default),
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<u32, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, kept: Kept) -> u32 {
+        let handle = self.next.fetch_add(1, Ordering::Relaxed);
+        self.kept().insert(handle, kept);
+        handle
+    }
+
+    pub(crate) fn keep(&self, running: Running) -> u32 {
+        self.put(Kept::Prepared(running))
+    }
+
+    pub(crate) fn take(&self, handle: u32) -> Option<Running> {
+        match self.kept().remove(&handle)? {
+            Kept::Prepared(running) => Some(running),
+            Kept::Started(_) => None,
+        }
+    }
+
+    pub(crate) fn with_control(
+        &self,
+        handle: u32,
+        action: impl FnOnce(BorrowedFd<'_>) -> bool,
+    ) -> bool {
+        match self.kept().get(&handle) {
+            Some(Kept::Started(control)) => action(control.as_fd()),
+            Some(Kept::Prepared(running)) => action(running.control.as_fd()),
+            None => false,
+        }
+    }
+}
+
+type OnEvent =
+    ThreadsafeFunction<ContainerEvent, Unknown<'static>, Unknown<'static>, Status, false>;
+
+/// Starts a container on a thread of Node's pool.
+pub struct StartTask {
+    request: RunRequest,
+    on_event: Option<OnEvent>,
+    handles: &'static Handles,
+}
+
+impl StartTask {
+    pub(crate) fn new(
+        request: RunRequest,
+        on_event: &Function<'_, Unknown<'static>, Unknown<'static>>,
+        handles: &'static Handles,
+    ) -> Result<Self> {
+        // It keeps Node's event loop alive until the container has ended.
+        let on_event = on_event
+            .build_threadsafe_function::<ContainerEvent>()
+            .build_callback(|context| Ok(context.env.to_js_value(&context.value)?))?;
+        Ok(Self {
+            request,
+            on_event: Some(on_event),
+            handles,
+        })
+    }
+}
+
+impl Task for StartTask {
+    type Output = std::result::Result<Running, Failure>;
+    type JsValue = Unknown<'static>;
+
+    fn compute(&mut self) -> Result<Self::Output> {
+        Ok(Roots::of_caller()
+            .and_then(|roots| keelbox_engine::start(&roots, &self.request, &mut |_| {})))
+    }
+
+    fn resolve(&mut self, env: Env, output: Self::Output) -> Result<Self::JsValue> {
+        let running = or_throw(&env, output)?;
+        let Running {
+            started,
+            control,
+            supervisor,
+            ends,
+            ..
+        } = running;
+        let ours = control.try_clone()?;
+        let handle = self.handles.put(Kept::Started(ours));
+        let (handles, on_event) = (self.handles, self.on_event.take());
+        let ended = Box::new(move |event: ContainerEvent| {
+            handles.kept().remove(&handle);
+            if let Some(on_event) = on_event {
+                on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
+            }
+        });
+        or_throw(
+            &env,
+            keelbox_engine::watch(u64::from(handle), control, supervisor, ended),
+        )?;
+        let stdio = ends.map(|end| end.map_or(-1, IntoRawFd::into_raw_fd));
+        env.to_js_value(&StartedView {
+            started,
+            stdio,
+            handle,
+        })
+    }
+}

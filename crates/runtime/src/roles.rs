@@ -1,0 +1,95 @@
+//! The roles.
+
+use std::io::Read;
+use std::os::fd::OwnedFd;
+
+use keelbox_spec::start::{Start, fds};
+use keelbox_supervisor::attach::{Ends, Outcome, Streams, attach};
+use keelbox_supervisor::{Inherited, supervise};
+
+use crate::report;
+
+/// Exit code for a failure of ours.
+const FAILED: i32 = 125;
+
+/// Runs the role that `arguments` name. The exit code.
+pub(crate) fn run(arguments: Vec<String>) -> i32 {
+    let words: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["supervise"] => supervise_role(),
+        ["attach", mode] => attach_role(mode),
+        ["--version" | "-v"] => version(),
+        _ => {
+            report::error("this is keelbox's executable; run `keelbox --help`");
+            FAILED
+        }
+    }
+}
+
+fn version() -> i32 {
+    let line = format!("keelbox-runtime version {}\n", env!("CARGO_PKG_VERSION"));
+    i32::from(std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes()).is_err())
+}
+
+fn supervise_role() -> i32 {
+    reset_signals();
+    let Ok(inherited) = keelbox_sys::fd::inherit::<8>(fds::CONTROL) else {
+        return FAILED;
+    };
+    let [control, message, state, data, ids, stdout, stderr, terminal] = inherited;
+    let Some(start) = read_message(message) else {
+        return FAILED;
+    };
+    supervise(
+        start,
+        Inherited {
+            control,
+            state,
+            data,
+            ids,
+            drains: [stdout, stderr],
+            terminal,
+        },
+    );
+    0
+}
+
+fn read_message(message: OwnedFd) -> Option<Start> {
+    let mut bytes = Vec::new();
+    std::fs::File::from(message).read_to_end(&mut bytes).ok()?;
+    Start::decode(&bytes).ok()
+}
+
+/// Node ignores SIGPIPE and SIGXFSZ, and what is ignored stays so across execve.
+fn reset_signals() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // When /proc cannot be read, all of them: more calls, the same result.
+    let mask = ignored
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(u64::MAX);
+    keelbox_sys::signal::reset(mask);
+}
+
+fn attach_role(mode: &str) -> i32 {
+    reset_signals();
+    let Ok([control, first, stdout, stderr]) = keelbox_sys::fd::inherit::<4>(fds::CONTROL) else {
+        return FAILED;
+    };
+    let container = match mode {
+        "terminal" => Ends::Terminal(first, true),
+        "display" => Ends::Terminal(first, false),
+        _ => Ends::Pipes([first, stdout, stderr].map(keelbox_supervisor::present)),
+    };
+    match attach(Streams { control, container }) {
+        Ok(Outcome::Exited(exited)) => i32::from(exited.exit_code()),
+        Ok(Outcome::Lost) => {
+            report::error("the container's supervisor is gone, and the container with it");
+            FAILED
+        }
+        Err(errno) => {
+            report::error(&format!("cannot attach to the container: {errno}"));
+            FAILED
+        }
+    }
+}
