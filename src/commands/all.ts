@@ -1,0 +1,18 @@
+import {completionCommand} from './completion';
+import type {CommandDefinition} from './definition';
+import {explainCommand} from './explain';
+import {groupCommands} from './groups';
+import {helpCommand} from './help';
+import {hotCommands} from './hot';
+import {infoCommand} from './info';
+import {laterCommands} from './later';
+
+export const allCommands: readonly CommandDefinition[] = [
+  ...hotCommands,
+  infoCommand,
+  explainCommand,
+  completionCommand,
+  helpCommand,
+  ...groupCommands,
+  ...laterCommands,
+];

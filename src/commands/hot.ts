@@ -1,0 +1,8 @@
+/** The verbs that people wait for; they are in the entry's bundle. */
+import type {CommandDefinition} from './definition';
+import {psCommand} from './ps';
+import {rmCommand} from './rm';
+import {runCommand} from './run';
+import {versionCommand} from './version';
+
+export const hotCommands: readonly CommandDefinition[] = [runCommand, psCommand, rmCommand, versionCommand];

@@ -1,0 +1,52 @@
+import {engine} from '../engine';
+import type {RunRequest} from '../native';
+import {writeErr, writeOut} from '../output/write';
+import {defineCommand} from './definition';
+import {laterRunOptions} from './run/later-options';
+import {planText, stepLine} from './run/narrate';
+import {runOptions} from './run/options';
+import {buildRequest} from './run/request';
+
+export const runCommand = defineCommand({
+  path: ['run'],
+  aliases: [['container', 'run']],
+  summary: 'Create a container and run a command in it',
+  description:
+    'Flags come before IMAGE; everything after it is the command and goes to the container as it is. The image "host" needs no download: it is this machine as any user of it may see it, private files left out, on a writable layer of its own.',
+  examples: [
+    {command: 'keelbox run --rm -it host', text: 'a shell on a throw-away copy of this machine'},
+    {
+      command: 'keelbox run --rm -v .:/w -w /w host -- make test',
+      text: 'a build that sees this directory and nothing else of yours',
+    },
+    {
+      command: 'keelbox run --rm --rootfs ./debian:O -- apt-get update',
+      text: 'a directory tree as the root, left unchanged',
+    },
+    {command: 'keelbox run --dry-run host -- true', text: 'every kernel call it would make, and why'},
+  ],
+  positionals: {usage: 'IMAGE [COMMAND] [ARG...]', min: 0, max: Number.POSITIVE_INFINITY},
+  guestArguments: true,
+  options: runOptions,
+  later: laterRunOptions,
+  execute(options, context) {
+    const request = buildRequest(options, context);
+    const format = options['dry-run'];
+    if (format !== undefined) return printPlan(request, format);
+    return start(request, options.quiet === true);
+  },
+});
+
+function printPlan(request: RunRequest, format: string): number {
+  const plan = engine().plan(request);
+  const subject = request.root.type === 'image' ? request.root.name : `--rootfs ${request.root.path}`;
+  writeOut(format === 'json' ? `${JSON.stringify(plan, null, 2)}\n` : planText(plan, subject));
+  return 0;
+}
+
+function start(request: RunRequest, isQuiet: boolean): number {
+  const native = engine();
+  const started = request.explain ? native.prepare(request, step => writeErr(stepLine(step))) : native.prepare(request);
+  if (!isQuiet) for (const notice of started.notices) writeErr(`notice: ${notice}\n`);
+  return native.attach(started.handle);
+}

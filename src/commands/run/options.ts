@@ -1,0 +1,154 @@
+/** The flags of `run` that work. Names and short forms are docker's and podman's; the meaning of each too. */
+import {isAbsolutePath, isContainerName, isFilePath, isHostname, isOneOf, isUser} from '../checks';
+import type {OptionTable} from '../definition';
+
+export const runOptions = {
+  rm: {kind: 'boolean', group: 'Container', help: 'Remove the container when it ends'},
+  name: {
+    kind: 'value',
+    value: 'NAME',
+    group: 'Container',
+    help: 'Name it; default: made from the image, such as host-otter',
+    check: isContainerName,
+  },
+  rootfs: {
+    kind: 'value',
+    value: 'DIR[:O]',
+    group: 'Container',
+    help: 'Use this directory instead of an image; :O keeps it unchanged under an overlay',
+  },
+  cidfile: {
+    kind: 'value',
+    value: 'FILE',
+    group: 'Container',
+    help: 'Write the container id to a new file',
+    check: isFilePath,
+  },
+  pidfile: {
+    kind: 'value',
+    value: 'FILE',
+    group: 'Container',
+    help: 'Write the pid of its first process, as the host sees it',
+    check: isFilePath,
+  },
+  quiet: {kind: 'boolean', short: 'q', group: 'Container', help: 'No notices on stderr'},
+
+  interactive: {kind: 'boolean', short: 'i', group: 'Process', help: 'Connect stdin'},
+  tty: {kind: 'boolean', short: 't', group: 'Process', help: 'Give it a terminal of its own'},
+  env: {
+    kind: 'list',
+    short: 'e',
+    value: 'KEY[=VALUE]',
+    group: 'Process',
+    help: "Set a variable; KEY alone passes the caller's value on",
+  },
+  'env-file': {
+    kind: 'list',
+    value: 'FILE',
+    group: 'Process',
+    help: 'Read variables from a file, one KEY[=VALUE] a line',
+  },
+  workdir: {
+    kind: 'value',
+    short: 'w',
+    value: 'DIR',
+    group: 'Process',
+    help: 'Start in this directory',
+    check: isAbsolutePath,
+  },
+  user: {
+    kind: 'value',
+    short: 'u',
+    value: 'USER[:GROUP]',
+    group: 'Process',
+    help: 'Run as this user, by name or number',
+    check: isUser,
+  },
+  entrypoint: {
+    kind: 'value',
+    value: 'COMMAND',
+    group: 'Process',
+    help: "Replace the image's entry point; empty clears it",
+  },
+  init: {
+    kind: 'boolean',
+    group: 'Process',
+    help: 'Run a small init as pid 1 that reaps processes and forwards signals',
+  },
+
+  volume: {
+    kind: 'list',
+    short: 'v',
+    value: 'SRC:DST[:ro|rw]',
+    group: 'Files',
+    help: 'Show a file or directory of the host inside',
+  },
+  mount: {
+    kind: 'list',
+    value: 'KEY=VALUE,...',
+    group: 'Files',
+    help: 'The same in long form: type=bind|tmpfs,src=...,dst=...,readonly',
+  },
+  tmpfs: {
+    kind: 'list',
+    value: 'DST[:OPTIONS]',
+    group: 'Files',
+    help: 'An empty directory in memory, such as /run:size=64m',
+  },
+  'read-only': {kind: 'boolean', group: 'Files', help: 'Make the root directory read-only'},
+
+  hostname: {
+    kind: 'value',
+    short: 'h',
+    value: 'NAME',
+    group: 'Isolation',
+    help: 'Host name inside; default: the short id',
+    check: isHostname,
+  },
+  network: {
+    kind: 'value',
+    aliases: ['net'],
+    value: 'none|host',
+    group: 'Isolation',
+    help: "Loopback only (the default), or the host's network",
+  },
+  userns: {
+    kind: 'value',
+    value: 'auto|host',
+    group: 'Isolation',
+    help: "A range of user ids of its own (the default), or the host's ids",
+  },
+  privileged: {
+    kind: 'boolean',
+    group: 'Isolation',
+    help: 'Nearly no isolation: all capabilities, no seccomp, the ids of the host',
+  },
+  'cap-add': {kind: 'list', value: 'CAP', group: 'Isolation', help: 'Add a Linux capability, or ALL'},
+  'cap-drop': {kind: 'list', value: 'CAP', group: 'Isolation', help: 'Drop a Linux capability, or ALL'},
+  'security-opt': {
+    kind: 'list',
+    value: 'OPT',
+    group: 'Isolation',
+    help: 'no-new-privileges[=BOOL], seccomp=unconfined, systempaths=unconfined',
+  },
+  'allow-new-privileges': {
+    kind: 'boolean',
+    aliases: ['allow-new-privs'],
+    group: 'Isolation',
+    help: 'Let setuid programs such as sudo and su work',
+  },
+
+  'dry-run': {
+    kind: 'optional',
+    value: 'text|json',
+    implied: 'text',
+    group: 'Learning',
+    help: 'Print what would be done, step by step; create nothing',
+    check: isOneOf('text', 'json'),
+  },
+  explain: {
+    kind: 'boolean',
+    group: 'Learning',
+    help: 'Do it, and tell each step on stderr with the reason and the time it took',
+  },
+} as const satisfies OptionTable;

@@ -1,0 +1,93 @@
+import {resolve} from 'node:path';
+import {KeelboxError} from '../../errors/keelbox-error';
+import type {RootRequest, RunRequest} from '../../native';
+import type {CommandContext, OptionValues} from '../definition';
+import {collectEnvironment} from './environment';
+import {collectMounts} from './mounts';
+import type {runOptions} from './options';
+import {readNetwork, readSecurityOptions, readUserns} from './security';
+import {readTerminal} from './terminal';
+
+export type RunOptions = OptionValues<typeof runOptions>;
+
+/** What the flags and words of one `run` ask of the engine. A key is absent where nothing was said. */
+export function buildRequest(options: RunOptions, context: CommandContext): RunRequest {
+  const {root, command} = readRoot(options, context.positionals);
+  return {
+    root,
+    command: withoutSeparator(options, root, command),
+    ...present('name', options.name),
+    ...present('hostname', options.hostname),
+    ...present('cwd', options.workdir),
+    ...present('user', options.user),
+    ...present('cidfile', options.cidfile),
+    ...present('pidfile', options.pidfile),
+    ...present('readonlyRoot', options['read-only']),
+    ...present('privileged', options.privileged),
+    ...present('init', options.init),
+    ...present('rm', options.rm),
+    ...present('interactive', options.interactive),
+    ...present('explain', options.explain),
+    ...present('entrypoint', options.entrypoint === undefined ? undefined : readEntrypoint(options.entrypoint)),
+    ...present('network', options.network === undefined ? undefined : readNetwork(options.network)),
+    ...present('userns', options.userns === undefined ? undefined : readUserns(options.userns)),
+    ...readSecurityOptions(options['security-opt'], options['allow-new-privileges'] === true),
+    ...readTerminal(options, context.environment),
+    env: collectEnvironment(options['env-file'], options.env, context.environment),
+    mounts: collectMounts(options),
+    capAdd: options['cap-add'].flatMap(splitCapabilities),
+    capDrop: options['cap-drop'].flatMap(splitCapabilities),
+    stdio: {type: 'inherit'},
+  };
+}
+
+function present<K extends keyof RunRequest>(key: K, value: RunRequest[K] | undefined): Partial<Pick<RunRequest, K>> {
+  return (value === undefined ? {} : {[key]: value}) as Partial<Pick<RunRequest, K>>;
+}
+
+/** With `--rootfs` there is no image and the words are the command. */
+function readRoot(options: RunOptions, words: readonly string[]): {root: RootRequest; command: string[]} {
+  if (options.rootfs !== undefined) {
+    return {root: readRootfs(options.rootfs), command: [...words]};
+  }
+  const [image, ...command] = words;
+  if (!image) {
+    throw new KeelboxError('ERR_KEELBOX_USAGE', 'keelbox run needs an IMAGE or --rootfs DIR', {
+      hint: 'keelbox run --rm -it host   runs a shell on a private copy of this machine, without any image',
+    });
+  }
+  return {root: {type: 'image', name: image}, command};
+}
+
+function readRootfs(text: string): RootRequest {
+  const overlay = text.endsWith(':O');
+  const path = overlay ? text.slice(0, -':O'.length) : text;
+  if (path === '') throw new KeelboxError('ERR_KEELBOX_INVALID_ARG', '--rootfs needs a directory');
+  return {type: 'rootfs', path: resolve(path), overlay};
+}
+
+/**
+ * `npx keelbox run host -- sh` hands the `--` on. Where no entry point could want it, it cannot be meant for the
+ * guest; `host` and a bare directory have none of their own.
+ */
+function withoutSeparator(options: RunOptions, root: RootRequest, command: string[]): string[] {
+  const hasEntrypoint = options.entrypoint ? true : root.type === 'image' && root.name !== 'host';
+  return command[0] === '--' && !hasEntrypoint ? command.slice(1) : command;
+}
+
+/** Podman's form, a JSON list, beside docker's single word. */
+function readEntrypoint(text: string): string[] {
+  if (text === '') return [];
+  if (!text.startsWith('[')) return [text];
+  try {
+    const words: unknown = JSON.parse(text);
+    if (Array.isArray(words) && words.every(word => typeof word === 'string')) return words;
+  } catch {
+    // Not JSON: a program whose name begins with a bracket.
+  }
+  return [text];
+}
+
+function splitCapabilities(text: string): string[] {
+  return text.split(',').filter(Boolean);
+}

@@ -1,0 +1,20 @@
+/**
+ * keelbox as a library: containers started from inside Node, by the engine that is behind the command line.
+ */
+export {ExitError, type KeelboxCode, KeelboxError} from './library/errors';
+export {run} from './library/run';
+export type {
+  Bytes,
+  CreateOptions,
+  ExecOptions,
+  Millis,
+  Mount,
+  Mounts,
+  Proc,
+  ProcEvent,
+  Result,
+  RootImage,
+  RunOptions,
+  Security,
+  Usage,
+} from './library/types';

@@ -1,0 +1,18 @@
+import {abortError, KeelboxError} from './errors';
+
+/** Calls back when the caller's signal aborts or the time is up. Answers how to call it off. */
+export function watchDeadline(
+  {signal, timeout}: {signal: AbortSignal | undefined; timeout: number | undefined},
+  onEnd: (error: Error) => void,
+): () => void {
+  const onAbort = () => onEnd(abortError(signal?.reason));
+  const onTimeout = () =>
+    onEnd(new KeelboxError('ERR_KEELBOX_TIMEOUT', `the container did not end within ${timeout} ms`));
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener('abort', onAbort, {once: true});
+  const timer = timeout === undefined ? undefined : setTimeout(onTimeout, timeout);
+  return () => {
+    signal?.removeEventListener('abort', onAbort);
+    clearTimeout(timer);
+  };
+}
