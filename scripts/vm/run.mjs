@@ -1,0 +1,97 @@
+#!/usr/bin/env node
+/**
+ * `npm run test:vm`: the specs of the guest lane in a QEMU guest with a kernel that we did not choose and cgroup v2 only.
+ *
+ *   node scripts/vm/run.mjs [SPEC...]
+ *
+ * KEELBOX_VM_ACCEL    kvm or tcg; without it KVM where a probe boots within two seconds
+ * KEELBOX_VM_TIMEOUT  seconds until the guest is given up; default 900
+ *
+ * It needs root (debootstrap), and prints what `npm test` prints in the guest, closing line included. A guest that does
+ * not come to its end is a failure. What is slow to make is kept in `.cache/vm`.
+ */
+import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+import {fail, hasProgram, ROOT} from '../lib.mjs';
+import {bundleSpecs} from '../test/bundle.mjs';
+import {freshProduct} from '../test/fresh.mjs';
+import {boot, chooseAccelerator} from './boot.mjs';
+import {productDisk, rootDisk} from './disks.mjs';
+import {kernel, ramDisk} from './kernel.mjs';
+
+const CACHE = path.join(ROOT, '.cache/vm');
+/** How much slower than this machine the guest is, roughly. */
+const SCALES = {kvm: 2, tcg: 20};
+const DONE = /^keelbox-guest: done (\d+)$/;
+const CLOSING = /^\d+ passed, \d+ failed, \d+ skipped$/;
+
+function checkMachine() {
+  if (process.getuid() !== 0) fail('the guest lane needs root: debootstrap makes its disk');
+  if (process.arch !== 'x64') fail('the guest lane knows x86_64 only');
+  const missing = ['qemu-system-x86_64', 'debootstrap', 'busybox', 'dpkg-deb', 'apt-get'].filter(
+    name => !hasProgram(name),
+  );
+  if (missing.length > 0) fail(`the guest lane needs ${missing.join(', ')}`);
+}
+
+/** Prints what the guest says as it comes, but keeps its closing line for the end. */
+class Listener {
+  closing;
+  status;
+
+  line(line) {
+    const done = DONE.exec(line);
+    if (done) this.status = Number(done[1]);
+    else if (CLOSING.test(line)) this.closing = line;
+    else process.stdout.write(`${line}\n`);
+  }
+}
+
+function consoleTail(file) {
+  const lines = readFileSync(file, 'utf8').replaceAll('\r', '').trimEnd().split('\n');
+  return lines
+    .slice(-40)
+    .map(line => `console: ${line}\n`)
+    .join('');
+}
+
+async function main() {
+  checkMachine();
+  mkdirSync(CACHE, {recursive: true});
+  await freshProduct();
+  const specs = (await bundleSpecs()).filter(({lanes}) => lanes.includes('guest'));
+  const {image, modules, release} = kernel(CACHE);
+  const ram = ramDisk(CACHE, modules);
+  const accelerator = await chooseAccelerator({image, ram});
+  const disks = [
+    rootDisk(CACHE, {modules, release}),
+    productDisk(CACHE, {
+      names: process.argv.slice(2),
+      packages: specs.flatMap(({packages}) => packages),
+      lane: 'guest',
+      scale: SCALES[accelerator],
+    }),
+  ];
+  const console = path.join(CACHE, 'console.log');
+  writeFileSync(console, '');
+  const listener = new Listener();
+  const started = performance.now();
+  const ended = await boot({
+    image,
+    ram,
+    disks,
+    accelerator,
+    console,
+    seconds: Number(process.env.KEELBOX_VM_TIMEOUT ?? 900),
+    onLine: line => listener.line(line),
+  });
+  process.stdout.write(`the guest ran for ${((performance.now() - started) / 1000).toFixed(0)} s (${accelerator})\n`);
+  if (listener.status === undefined || listener.closing === undefined) {
+    process.stdout.write(consoleTail(console));
+    fail(`the guest did not finish: ${ended}`);
+  }
+  process.stdout.write(`${listener.closing}\n`);
+  process.exitCode = listener.status;
+}
+
+await main();
