@@ -48,7 +48,7 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(directory: &Path, name: &str)
     serde_json::from_slice(&std::fs::read(directory.join(name)).ok()?).ok()
 }
 
-/// Milliseconds since the epoch.
+/// Milliseconds since the epoch; JavaScript's numbers hold it exactly.
 pub(crate) fn now() -> u64 {
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     time.ok()

@@ -30,6 +30,7 @@ pub struct Usage {
     /// Milliseconds of CPU time.
     pub cpu_ms: f64,
     /// The most memory, in bytes.
+    #[serde(serialize_with = "crate::list::number")]
     pub max_memory_bytes: u64,
     /// The kernel ended it for want of memory.
     pub oom_killed: bool,

@@ -30,13 +30,41 @@ pub struct ContainerSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
     /// Milliseconds since the epoch.
+    #[serde(serialize_with = "number")]
     pub created_at: u64,
     /// See `created_at`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "some_number"
+    )]
     pub started_at: Option<u64>,
     /// See `created_at`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "some_number"
+    )]
     pub finished_at: Option<u64>,
+}
+
+/// As a JavaScript number: a larger integer than 32 bits would become a BigInt there.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "milliseconds and bytes stay far below 2^53"
+)]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+pub(crate) fn number<S: serde::Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(*value as f64)
+}
+
+#[allow(clippy::ref_option, reason = "the signature that serde asks for")]
+fn some_number<S: serde::Serializer>(
+    value: &Option<u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    number(&value.unwrap_or(0), serializer)
 }
 
 /// Lists containers, the newest first; those that have ended only with `all`.

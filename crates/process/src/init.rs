@@ -318,6 +318,7 @@ impl Init {
     }
 
     fn execute(&mut self, command: &Command) -> Outcome {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let argv = CStringArray::new(command.argv.clone());
         let mut env = command.env.clone();
         if self.set_home {

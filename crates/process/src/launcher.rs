@@ -51,6 +51,8 @@ pub trait Report {
 ///
 /// The step that failed, on either side.
 pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Failed> {
+    // Nodes and directories get the permissions that the plan names; the command starts with the usual mask again.
+    rustix::process::umask(rustix::fs::Mode::empty());
     stdio::adopt(start);
     let (ours, theirs) =
         seqpacket_pair().map_err(|errno| failed(0, Fault::new("socketpair", errno)))?;

@@ -53,6 +53,7 @@ pub fn new_mount(
     attributes: u64,
 ) -> Outcome<OwnedFd> {
     let context = open(fstype)?;
+    set_source(&context, fstype);
     for (key, value) in options {
         let set = match value {
             Some(value) => rustix::mount::fsconfig_set_string(context.as_fd(), key, value),
@@ -67,6 +68,11 @@ pub(crate) fn open(fstype: &CStr) -> Outcome<OwnedFd> {
     rustix::mount::fsopen(fstype, FsOpenFlags::FSOPEN_CLOEXEC)
         .call("fsopen")
         .map_err(|fault| fault.on(fstype.to_string_lossy()))
+}
+
+/// What `mount` shows as the device: for these file systems, by custom, their type. Nothing depends on it.
+pub(crate) fn set_source(context: &OwnedFd, fstype: &CStr) {
+    let _ = rustix::mount::fsconfig_set_string(context.as_fd(), c"source", fstype);
 }
 
 pub(crate) fn create(context: &OwnedFd, fstype: &CStr, attributes: u64) -> Outcome<OwnedFd> {

@@ -8,7 +8,7 @@ use keelbox_sys::Errno;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MoveMountFlags, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string};
 
-use crate::detached::{create, explained, open};
+use crate::detached::{create, explained, open, set_source};
 use crate::fault::{Call, Fault, Outcome};
 use crate::pivot::private_mounts;
 use crate::slots::Slots;
@@ -78,6 +78,7 @@ fn finish(context: &OwnedFd, how: Treatment) -> Outcome<OwnedFd> {
                 .map_err(|errno| explained(context, "fsconfig", errno, OVERLAY))?;
         }
     }
+    set_source(context, OVERLAY);
     let mount = create(context, OVERLAY, 0)?;
     check_writable(&mount)?;
     Ok(mount)

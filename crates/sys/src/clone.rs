@@ -34,7 +34,7 @@ pub enum Side {
 /// # Errors
 ///
 /// The kernel's, among them EPERM (namespaces forbidden), ENOSPC (too many), EBUSY or EOPNOTSUPP (the cgroup cannot
-/// take processes), ENOSYS (before 5.3, or hidden by a seccomp filter). EDEADLK when the process has several threads.
+/// take processes; or the kernel hides clone3, and clone(2) cannot name one). EDEADLK when the process has several threads.
 ///
 /// See [clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html).
 pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
@@ -54,7 +54,11 @@ pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
     // SAFETY: clone3 reads `args` for the size given and writes one int to `args.pidfd`, which outlives the call. Without
     // CLONE_VM and with no stack given, the child runs on a copy of this stack; the process has one thread (checked).
     let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
-    match check(result)? {
+    let result = match check(result) {
+        Err(Errno::ENOSYS) => clone(namespaces, cgroup, &mut pidfd),
+        other => other,
+    };
+    match result? {
         0 => Ok(Side::Child),
         pid => {
             // SAFETY: on success in the parent the kernel has stored a new fd that nobody else knows of.
@@ -62,6 +66,18 @@ pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
             Ok(Side::Parent { pid, pidfd })
         }
     }
+}
+
+/// The older call, for kernels and seccomp filters (docker's, and ours) that hide clone3. It cannot name a cgroup.
+fn clone(namespaces: u64, cgroup: Option<BorrowedFd<'_>>, pidfd: &mut libc::c_int) -> Result<i32> {
+    if cgroup.is_some() {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let flags = namespaces | u64::from((libc::CLONE_PIDFD | libc::SIGCHLD).cast_unsigned());
+    let (none, pidfd) = (0usize, std::ptr::from_mut(pidfd));
+    // SAFETY: with CLONE_PIDFD the third argument, on every architecture that we build for, is where one int is written;
+    // it outlives the call. No CLONE_VM and no stack: the child runs on a copy of this one, as with clone3.
+    check(unsafe { libc::syscall(libc::SYS_clone, flags, none, pidfd, none, none) })
 }
 
 /// `clone3` without namespaces: fork(2) that also gives a pidfd.
