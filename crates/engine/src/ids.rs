@@ -40,6 +40,10 @@ pub(crate) fn take(roots: &Roots, id: &str) -> Result<(OwnedFd, u32), Failure> {
     )
 }
 
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "F_WRLCK and SEEK_SET are 1 and 0; the struct has shorts"
+)]
 fn lock(file: &OwnedFd, number: u32) -> bool {
     let lock = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,

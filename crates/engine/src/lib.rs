@@ -4,6 +4,8 @@
 //! (Node has several threads). State is files and locks, never what a file says: a container lives while its supervisor
 //! holds the lock on its state directory.
 
+mod attempt;
+mod client;
 mod collect;
 mod config;
 mod events;
@@ -17,15 +19,17 @@ mod names;
 mod plan_view;
 mod remove;
 mod roots;
+mod source;
 mod spawn;
 mod stdio;
 mod store;
 mod translate;
 mod watch;
 
+pub use client::attach;
 pub use events::ContainerEvent;
 pub use info::{HostReport, info};
-pub use lifecycle::{Running, Started, StepDone, attach, plan, start};
+pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
 pub use plan_view::{PlanView, StepView};
 pub use remove::remove;

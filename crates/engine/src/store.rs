@@ -27,28 +27,27 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Makes both directories for a new id.
-    pub(crate) fn make(roots: &Roots) -> Result<Self, Failure> {
-        roots.make()?;
-        loop {
-            let id = new_id()?;
-            let (state_path, data_path) = (roots.running().join(&id), roots.containers().join(&id));
+    /// Makes both directories of `id`.
+    pub(crate) fn make(roots: &Roots, id: String) -> Result<Self, Failure> {
+        let (state_path, data_path) = (roots.running().join(&id), roots.containers().join(&id));
+        let state = loop {
             make_directory(&state_path)?;
             let state = open_directory(&state_path)?;
-            // A command that clears up may have taken the empty directory for a leftover: then start over.
-            if !try_lock(&state) || is_unlinked(&state) {
-                continue;
+            // A command that clears up may have taken the empty directory for a leftover: then make it again.
+            if try_lock(&state) && !is_unlinked(&state) {
+                break state;
             }
-            make_directory(&data_path)?;
-            let data = open_directory(&data_path)?;
-            return Ok(Self {
-                id,
-                state,
-                state_path,
-                data,
-                data_path,
-            });
-        }
+            wait_until_gone(&state_path);
+        };
+        make_directory(&data_path)?;
+        let data = open_directory(&data_path)?;
+        Ok(Self {
+            id,
+            state,
+            state_path,
+            data,
+            data_path,
+        })
     }
 
     /// Makes the two directories of a writable layer.
@@ -123,8 +122,17 @@ pub(crate) fn is_unlinked(directory: &OwnedFd) -> bool {
     rustix::fs::fstat(directory).is_ok_and(|stat| stat.st_nlink == 0)
 }
 
+fn wait_until_gone(path: &Path) {
+    for _ in 0..1000 {
+        if !path.exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 /// 64 hex digits.
-fn new_id() -> Result<String, Failure> {
+pub(crate) fn new_id() -> Result<String, Failure> {
     let mut bytes = [0u8; 32];
     let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
     if filled != Ok(bytes.len()) {
@@ -157,4 +165,11 @@ pub(crate) fn store_failure(verb: &str, path: &Path, error: &std::io::Error) -> 
         .hint(hint)
         .errno(errno.name())
         .path(path)
+}
+
+/// A failure of ours, with the kernel's reason.
+pub(crate) fn internal(what: &str, errno: keelbox_sys::Errno) -> Failure {
+    Failure::new(Code::Internal, what)
+        .why(errno.text())
+        .errno(errno.name())
 }

@@ -6,7 +6,7 @@ use keelbox_spec::op::{Command, MapWriter, Op};
 use keelbox_spec::plan::{Plan, PlanStep};
 use keelbox_sys::Errno;
 
-use crate::lifecycle::Refused;
+use crate::attempt::Refused;
 
 /// What a failed step means.
 pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &str) -> Refused {

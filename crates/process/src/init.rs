@@ -147,6 +147,8 @@ impl Init {
                 };
                 (*slot, rootfs::overlay(&self.slots, lower, upper, how, 0)?)
             }
+            // Without a group of its own, what would be mounted is everybody's.
+            Op::NewMount { fstype, .. } if is_cgroup(fstype) && !self.in_cgroup => return Ok(()),
             Op::NewMount {
                 slot,
                 fstype,
@@ -172,13 +174,11 @@ impl Init {
                 target,
                 create,
                 follow,
-            } => rootfs::attach(
-                self.root()?,
-                self.slots.get(*slot)?,
-                target,
-                *create,
-                *follow,
-            ),
+            } => match self.slots.find(*slot) {
+                Some(mount) => rootfs::attach(self.root()?, mount, target, *create, *follow),
+                // It was passed over when it was to be made.
+                None => Ok(()),
+            },
             Op::AttachDevices { slot, devices } => {
                 self.dev = Some(rootfs::attach_devices(
                     self.root()?,
@@ -362,6 +362,10 @@ fn try_all(candidates: &[CString], argv: &CStringArray, envp: &CStringArray) -> 
         }
     }
     denied.unwrap_or_else(|| Fault::new("execve", Errno::ENOENT))
+}
+
+fn is_cgroup(fstype: &CStr) -> bool {
+    fstype == c"cgroup" || fstype == c"cgroup2"
 }
 
 fn exists(path: &CStr) -> bool {

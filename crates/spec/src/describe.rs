@@ -199,18 +199,7 @@ fn new_mount(op: &Op) -> String {
             attributes,
             ..
         } => {
-            let options: Vec<_> = options
-                .iter()
-                .map(|(key, value)| match value {
-                    Some(value) => format!("{}={}", show(key), show(value)),
-                    None => show(key),
-                })
-                .collect();
-            let options = if options.is_empty() {
-                String::new()
-            } else {
-                format!(", {}", options.join(","))
-            };
+            let options = mount_options(options);
             format!(
                 "{}{options}{}",
                 show(fstype),
@@ -228,6 +217,14 @@ fn new_mount(op: &Op) -> String {
         }
         _ => String::new(),
     }
+}
+
+fn mount_options(options: &[(CString, Option<CString>)]) -> String {
+    let shown = options.iter().map(|(key, value)| match value {
+        Some(value) => format!(", {}={}", show(key), show(value)),
+        None => format!(", {}", show(key)),
+    });
+    shown.collect()
 }
 
 fn overlay(lower: &[Lower], upper: &Upper, volatile: bool, userxattr: bool) -> String {

@@ -4,10 +4,12 @@ mod cgroup;
 mod choices;
 mod command;
 mod identity;
+mod masks;
 mod mounts;
 mod root;
 mod security;
 mod slots;
+mod volumes;
 
 use std::path::PathBuf;
 
@@ -26,8 +28,6 @@ use crate::request::RunRequest;
 pub struct Place {
     /// 64 hex digits.
     pub id: String,
-    /// Its name.
-    pub name: String,
     /// Its data directory, with the writable layers.
     pub data: PathBuf,
     /// The first host id of its range, 0 when it has none.
@@ -128,6 +128,7 @@ pub fn build(
     identity::create(&context, &mut steps);
     root::make(&context, &mut steps)?;
     mounts::make(&context, &mut steps)?;
+    volumes::make(&context, &mut steps)?;
     identity::settle(&context, &mut steps)?;
     security::restrict(&context, &mut steps);
     command::execute(&context, &mut steps)?;

@@ -5,13 +5,13 @@ use std::ffi::CString;
 use crate::failure::{Code, Failure};
 use crate::image::Root;
 use crate::op::{Command, Op, User};
-use crate::plan::{Context, Steps, mounts, security, text};
+use crate::plan::{Context, Steps, masks, security, text};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(crate) fn execute(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     if context.choices.masked_paths {
-        mounts::masks(context, steps)?;
+        masks::make(context, steps)?;
     }
     session(context, steps)?;
     let env = environment(context)?;

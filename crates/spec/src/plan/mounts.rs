@@ -1,15 +1,15 @@
-//! What is mounted into the root: /proc, /sys, /dev, our files in /etc, and what the user asked for.
+//! What every container has mounted: /proc, /sys, /dev, its control groups, and our files in /etc.
 
-use crate::failure::{Code, Failure};
+use std::path::Path;
+
+use crate::failure::Failure;
 use crate::files;
-use crate::mask;
 use crate::op::{Device, Op, Slot, Target, attribute, namespace};
 use crate::plan::{Context, Steps, slots, text};
-use crate::request::MountRequest;
 
 const NO_SUID_DEV: u64 = attribute::MOUNT_ATTR_NOSUID | attribute::MOUNT_ATTR_NODEV;
-const NO_SUID_DEV_EXEC: u64 = NO_SUID_DEV | attribute::MOUNT_ATTR_NOEXEC;
-const SYSFS: u64 = NO_SUID_DEV_EXEC | attribute::MOUNT_ATTR_RDONLY;
+pub(crate) const NO_SUID_DEV_EXEC: u64 = NO_SUID_DEV | attribute::MOUNT_ATTR_NOEXEC;
+const READ_ONLY: u64 = NO_SUID_DEV_EXEC | attribute::MOUNT_ATTR_RDONLY;
 
 /// The nodes that programs expect, world-writable (OCI runtime-spec, "Default Devices").
 const DEVICES: [(&str, u32, u32); 6] = [
@@ -21,257 +21,269 @@ const DEVICES: [(&str, u32, u32); 6] = [
     ("tty", 5, 0),
 ];
 
+/// A file system of the kernel's, and where it goes.
+struct Fresh<'a> {
+    slot: Slot,
+    fstype: &'a str,
+    options: &'a [(&'a str, &'a str)],
+    attributes: u64,
+    target: &'a str,
+    why: &'static str,
+}
+
+const PROC: Fresh<'_> = Fresh {
+    slot: slots::PROC,
+    fstype: "proc",
+    options: &[],
+    attributes: NO_SUID_DEV_EXEC,
+    target: "proc",
+    why: "only this pid namespace's processes; made while the host's /proc is there, or the kernel refuses",
+};
+const SHM: Fresh<'_> = Fresh {
+    slot: slots::SHM,
+    fstype: "tmpfs",
+    options: &[("mode", "1777"), ("size", "65536k")],
+    attributes: NO_SUID_DEV_EXEC,
+    target: "dev/shm",
+    why: "POSIX shared memory, 64 MiB as docker's",
+};
+const MQUEUE: Fresh<'_> = Fresh {
+    slot: slots::MQUEUE,
+    fstype: "mqueue",
+    options: &[],
+    attributes: NO_SUID_DEV_EXEC,
+    target: "dev/mqueue",
+    why: "POSIX message queues of its own IPC namespace",
+};
+const CGROUP_DIRECTORY: Fresh<'_> = Fresh {
+    slot: slots::CGROUP,
+    fstype: "tmpfs",
+    options: &[("mode", "0755"), ("size", "64k")],
+    attributes: NO_SUID_DEV_EXEC,
+    target: "sys/fs/cgroup",
+    why: "holds one directory for each hierarchy that the container has a group in",
+};
+
 pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    proc_and_sys(context, steps)?;
+    fresh(steps, &PROC)?;
+    sys(context, steps)?;
     dev(context, steps)?;
+    terminals(context, steps)?;
+    fresh(steps, &SHM)?;
+    fresh(steps, &MQUEUE)?;
     cgroups(context, steps)?;
-    etc_files(context, steps)?;
-    for (number, mount) in in_depth_order(context)?.into_iter().enumerate() {
-        let slot = u8::try_from(number)
-            .ok()
-            .and_then(|number| slots::VOLUME.checked_add(number));
-        let slot = slot.filter(|slot| *slot < slots::END).ok_or_else(|| {
-            Failure::new(
-                Code::InvalidArg,
-                format!(
-                    "{} mounts are more than this version takes",
-                    context.request.mounts.len()
-                ),
-            )
-        })?;
-        user_mount(context, steps, slot, mount)?;
-    }
+    etc_files(context, steps)
+}
+
+/// Makes a file system and attaches it.
+fn fresh(steps: &mut Steps, mount: &Fresh<'_>) -> Result<(), Failure> {
+    let option = |(key, value): &(&str, &str)| -> Result<_, Failure> {
+        let value = if value.is_empty() {
+            None
+        } else {
+            Some(text(*value)?)
+        };
+        Ok((text(*key)?, value))
+    };
+    let make = Op::NewMount {
+        slot: mount.slot,
+        fstype: text(mount.fstype)?,
+        options: mount.options.iter().map(option).collect::<Result<_, _>>()?,
+        attributes: mount.attributes,
+    };
+    steps.init(make, mount.why);
+    attach(steps, mount.slot, mount.target)
+}
+
+/// Links are not followed: what the kernel shows must not end up elsewhere (CVE-2023-27561).
+fn attach(steps: &mut Steps, slot: Slot, target: &str) -> Result<(), Failure> {
+    let target = text(target)?;
+    let attach = Op::Attach {
+        slot,
+        target,
+        create: Target::Directory,
+        follow: false,
+    };
+    steps.init(
+        attach,
+        "where programs look for it; a link in its place is refused",
+    );
     Ok(())
 }
 
-fn proc_and_sys(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    fresh(
-        steps,
-        slots::PROC,
-        "proc",
-        &[],
-        NO_SUID_DEV_EXEC,
-        "only this pid namespace's processes are in it; while the host's /proc is still there, or the kernel refuses",
-    )?;
-    if context.choices.namespaces & namespace::CLONE_NEWNET == 0 {
-        let op = Op::CloneTree {
-            slot: slots::SYS,
-            source: text("/sys")?,
-            recursive: true,
-            attributes: SYSFS,
-            map_ids: false,
-        };
-        steps.push(
-            context.mounting_side(),
-            op,
-            "a new sysfs needs a network namespace of one's own; this is the host's, read-only",
-        );
+/// What must not be changed by anybody but a privileged container.
+fn guarded(context: &Context<'_>) -> u64 {
+    if context.request.privileged {
+        NO_SUID_DEV_EXEC
     } else {
-        let attributes = if context.request.privileged {
-            NO_SUID_DEV_EXEC
-        } else {
-            SYSFS
-        };
-        fresh(
-            steps,
-            slots::SYS,
-            "sysfs",
-            &[],
-            attributes,
-            "devices and kernel settings, read-only",
-        )?;
+        READ_ONLY
     }
-    attach(
-        steps,
-        slots::PROC,
-        "proc",
-        "programs expect /proc; a link in its place is refused",
-    )?;
-    attach(steps, slots::SYS, "sys", "programs expect /sys")
+}
+
+fn sys(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    if context.choices.namespaces & namespace::CLONE_NEWNET != 0 {
+        let attributes = guarded(context);
+        let why = "devices and kernel settings, read-only";
+        let (slot, fstype, target) = (slots::SYS, "sysfs", "sys");
+        return fresh(
+            steps,
+            &Fresh {
+                slot,
+                fstype,
+                options: &[],
+                attributes,
+                target,
+                why,
+            },
+        );
+    }
+    let clone = Op::CloneTree {
+        slot: slots::SYS,
+        source: text("/sys")?,
+        recursive: true,
+        attributes: READ_ONLY,
+        map_ids: false,
+    };
+    let why = "a new sysfs needs a network namespace of one's own; this is the host's, read-only";
+    steps.push(context.mounting_side(), clone, why);
+    attach(steps, slots::SYS, "sys")
 }
 
 fn dev(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     let devices = devices(context)?;
-    let map_ids = context.maps_mounts();
     if !context.host.is_rootless() {
-        let op = Op::MakeDevices {
+        let (devices, map_ids) = (devices.clone(), context.maps_mounts());
+        let make = Op::MakeDevices {
             slot: slots::DEV,
-            devices: devices.clone(),
+            devices,
             map_ids,
         };
         steps.launcher(
-            op,
+            make,
             "real device nodes need the host's root; the container gets just these",
         );
     }
-    steps.init(
-        Op::AttachDevices {
-            slot: slots::DEV,
-            devices,
-        },
-        "the few devices that programs expect, and no other",
-    );
-    let tty_group = context.choices.gids.is_empty()
-        || context
-            .choices
-            .gids
-            .iter()
-            .any(|map| map.inside <= 5 && 5 - map.inside < map.count);
-    let mut pts = vec![
-        ("newinstance", None),
-        ("ptmxmode", Some("0666")),
-        ("mode", Some("0620")),
-    ];
-    if tty_group {
-        pts.push(("gid", Some("5")));
-    }
-    fresh(
-        steps,
-        slots::PTS,
-        "devpts",
-        &pts,
-        attribute::MOUNT_ATTR_NOSUID | attribute::MOUNT_ATTR_NOEXEC,
-        "terminals of the container's own",
-    )?;
-    attach(steps, slots::PTS, "dev/pts", "where its terminals appear")?;
-    let shm = [("mode", Some("1777")), ("size", Some("65536k"))];
-    fresh(
-        steps,
-        slots::SHM,
-        "tmpfs",
-        &shm,
-        NO_SUID_DEV_EXEC,
-        "POSIX shared memory, 64 MiB as docker's",
-    )?;
-    attach(steps, slots::SHM, "dev/shm", "where shm_open looks")?;
-    fresh(
-        steps,
-        slots::MQUEUE,
-        "mqueue",
-        &[],
-        NO_SUID_DEV_EXEC,
-        "POSIX message queues of its own IPC namespace",
-    )?;
-    attach(
-        steps,
-        slots::MQUEUE,
-        "dev/mqueue",
-        "where mq_open's queues appear",
-    )
+    let attach = Op::AttachDevices {
+        slot: slots::DEV,
+        devices,
+    };
+    steps.init(attach, "the few devices that programs expect, and no other");
+    Ok(())
 }
 
 fn devices(context: &Context<'_>) -> Result<Vec<Device>, Failure> {
     let standard = DEVICES.iter().map(|(path, major, minor)| {
+        let (path, major, minor) = (text(*path)?, *major, *minor);
         Ok(Device {
-            path: text(*path)?,
+            path,
             block: false,
-            major: *major,
-            minor: *minor,
+            major,
+            minor,
             mode: 0o666,
         })
     });
-    let host = context
-        .host
-        .devices
-        .iter()
-        .filter(|_| context.request.privileged && !context.host.is_rootless());
-    let extra = host
-        .filter(|node| !DEVICES.iter().any(|(path, ..)| *path == node.path))
-        .map(|node| {
-            let (block, major, minor, mode) = (node.block, node.major, node.minor, node.mode);
-            Ok(Device {
-                path: text(node.path.as_str())?,
-                block,
-                major,
-                minor,
-                mode,
-            })
-        });
+    let all = context.request.privileged && !context.host.is_rootless();
+    let host = context.host.devices.iter().filter(|_| all);
+    let extra = host.filter(|node| !DEVICES.iter().any(|(path, ..)| *path == node.path));
+    let extra = extra.map(|node| {
+        let path = text(node.path.as_str())?;
+        let (block, major, minor, mode) = (node.block, node.major, node.minor, node.mode);
+        Ok(Device {
+            path,
+            block,
+            major,
+            minor,
+            mode,
+        })
+    });
     standard.chain(extra).collect()
 }
 
-fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    let has = |prefix: &std::path::Path| {
-        steps.list.iter().any(|step| matches!(&step.op, Op::MakeCgroup(group)
-            if group.directory.to_str().is_ok_and(|path| std::path::Path::new(path).starts_with(prefix))))
-    };
-    let host = &context.host.cgroups;
-    let v2 = host.v2.as_ref().filter(|v2| has(&v2.mount));
-    let pids = host.v1.get("pids").filter(|mount| has(mount));
-    let read_only = if context.request.privileged {
-        NO_SUID_DEV_EXEC
-    } else {
-        SYSFS
-    };
-    if host.v1.is_empty() {
-        if v2.is_some() {
-            fresh(
-                steps,
-                slots::CGROUP,
-                "cgroup2",
-                &[],
-                read_only,
-                "the container's own cgroup, read-only",
-            )?;
-            attach(
-                steps,
-                slots::CGROUP,
-                "sys/fs/cgroup",
-                "where programs look for their limits",
-            )?;
-        }
-        return Ok(());
+/// Group 5 is `tty` everywhere; a single mapped id has no group 5.
+fn terminals(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    let gids = &context.choices.gids;
+    let has_tty_group = gids.is_empty()
+        || gids
+            .iter()
+            .any(|map| map.inside <= 5 && 5 - map.inside < map.count);
+    let mut options = vec![("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620")];
+    if has_tty_group {
+        options.push(("gid", "5"));
     }
-    if v2.is_none() && pids.is_none() {
-        return Ok(());
-    }
+    let attributes = attribute::MOUNT_ATTR_NOSUID | attribute::MOUNT_ATTR_NOEXEC;
+    let (slot, fstype, target) = (slots::PTS, "devpts", "dev/pts");
+    let why = "terminals of the container's own";
     fresh(
         steps,
-        slots::CGROUP,
-        "tmpfs",
-        &[("mode", Some("0755")), ("size", Some("64k"))],
-        NO_SUID_DEV_EXEC,
-        "holds one directory for each hierarchy",
-    )?;
-    attach(
-        steps,
-        slots::CGROUP,
-        "sys/fs/cgroup",
-        "where programs look for their limits",
-    )?;
-    if v2.is_some() {
-        fresh(
-            steps,
-            slots::CGROUP_V1 + 1,
-            "cgroup2",
-            &[],
-            read_only,
-            "the container's own cgroup, read-only",
-        )?;
-        attach(
-            steps,
-            slots::CGROUP_V1 + 1,
-            "sys/fs/cgroup/unified",
-            "the v2 hierarchy of a hybrid host",
-        )?;
+        &Fresh {
+            slot,
+            fstype,
+            options: &options,
+            attributes,
+            target,
+            why,
+        },
+    )
+}
+
+fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    let host = &context.host.cgroups;
+    let v2 = host
+        .v2
+        .as_ref()
+        .is_some_and(|v2| has_group(steps, &v2.mount));
+    let pids = host
+        .v1
+        .get("pids")
+        .is_some_and(|mount| has_group(steps, mount));
+    let attributes = guarded(context);
+    let v2_at = |slot, target| Fresh {
+        slot,
+        fstype: "cgroup2",
+        options: &[],
+        attributes,
+        target,
+        why: "the container's own cgroup, read-only",
+    };
+    if host.v1.is_empty() {
+        return if v2 {
+            fresh(steps, &v2_at(slots::CGROUP, "sys/fs/cgroup"))
+        } else {
+            Ok(())
+        };
     }
-    if pids.is_some() {
+    if v2 || pids {
+        fresh(steps, &CGROUP_DIRECTORY)?;
+    }
+    if v2 {
+        fresh(steps, &v2_at(slots::CGROUP_V2, "sys/fs/cgroup/unified"))?;
+    }
+    if pids {
+        let why = "the container's own group in the v1 hierarchy that has the pids controller";
+        let (fstype, options, target) = ("cgroup", &[("pids", "")], "sys/fs/cgroup/pids");
         fresh(
             steps,
-            slots::CGROUP_V1,
-            "cgroup",
-            &[("pids", None)],
-            read_only,
-            "the container's own pids cgroup, read-only",
-        )?;
-        attach(
-            steps,
-            slots::CGROUP_V1,
-            "sys/fs/cgroup/pids",
-            "the v1 hierarchy that has the pids controller",
+            &Fresh {
+                slot: slots::CGROUP_V1,
+                fstype,
+                options,
+                attributes,
+                target,
+                why,
+            },
         )?;
     }
     Ok(())
+}
+
+fn has_group(steps: &Steps, mount: &Path) -> bool {
+    steps.list.iter().any(|step| match &step.op {
+        Op::MakeCgroup(group) => group
+            .directory
+            .to_str()
+            .is_ok_and(|path| Path::new(path).starts_with(mount)),
+        _ => false,
+    })
 }
 
 fn etc_files(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
@@ -280,280 +292,13 @@ fn etc_files(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         context.request.network,
         context.host,
     );
-    let files = made
+    let made = made
         .into_iter()
-        .map(|(name, content)| Ok((text(name)?, content)))
-        .collect::<Result<_, Failure>>()?;
+        .map(|(name, content)| Ok((text(name)?, content)));
+    let files = made.collect::<Result<_, Failure>>()?;
     steps.init(
         Op::EtcFiles { files },
-        "name resolution of the container's own, whatever the image has",
-    );
-    Ok(())
-}
-
-/// The user's mounts, those nearer to the root first, so that none hides another.
-fn in_depth_order<'a>(context: &'a Context<'_>) -> Result<Vec<&'a MountRequest>, Failure> {
-    let mut mounts: Vec<_> = context.request.mounts.iter().collect();
-    for mount in &mounts {
-        check_target(target(mount))?;
-    }
-    mounts.sort_by_key(|mount| {
-        target(mount)
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .count()
-    });
-    Ok(mounts)
-}
-
-fn target(mount: &MountRequest) -> &str {
-    match mount {
-        MountRequest::Bind { target, .. } | MountRequest::Tmpfs { target, .. } => target,
-    }
-}
-
-fn check_target(target: &str) -> Result<(), Failure> {
-    let parts: Vec<_> = target
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
-    let bad = |why: &str, hint: &str| {
-        Err(
-            Failure::new(Code::Mount, format!("cannot mount on {target:?}"))
-                .why(why)
-                .hint(hint)
-                .path(target),
-        )
-    };
-    if !target.starts_with('/') {
-        return bad(
-            "the path in the container is not absolute",
-            "begin it with /",
-        );
-    }
-    if parts.contains(&"..") {
-        return bad("the path has .. in it", "write the path that you mean");
-    }
-    match parts.as_slice() {
-        [] => bad(
-            "it is the container's root",
-            "use --rootfs DIR to choose the root",
-        ),
-        ["proc", ..] | ["sys"] => bad(
-            "the kernel's own files are there, and the container's limits rest on them",
-            "mount it elsewhere",
-        ),
-        _ => Ok(()),
-    }
-}
-
-fn user_mount(
-    context: &Context<'_>,
-    steps: &mut Steps,
-    slot: Slot,
-    mount: &MountRequest,
-) -> Result<(), Failure> {
-    match mount {
-        MountRequest::Bind {
-            source,
-            target,
-            readonly,
-        } => {
-            let read_only = if *readonly {
-                attribute::MOUNT_ATTR_RDONLY
-            } else {
-                0
-            };
-            let attributes = attribute::MOUNT_ATTR_NODEV | read_only;
-            let map_ids = context.maps_mounts();
-            let op = Op::CloneTree {
-                slot,
-                source: text(source.as_str())?,
-                recursive: true,
-                attributes,
-                map_ids,
-            };
-            steps.push(
-                context.mounting_side(),
-                op,
-                "the host's files, shown with the ids that they have on disk",
-            );
-            let create = if context.host_file(source) {
-                Target::File
-            } else {
-                Target::Directory
-            };
-            attach_to(steps, slot, target, create, "as --volume asks")
-        }
-        MountRequest::Tmpfs { target, options } => {
-            let (options, attributes) = tmpfs_options(options)?;
-            steps.init(
-                Op::NewMount {
-                    slot,
-                    fstype: text("tmpfs")?,
-                    options,
-                    attributes,
-                },
-                "memory of the container's own, gone with it",
-            );
-            attach_to(steps, slot, target, Target::Directory, "as --tmpfs asks")
-        }
-    }
-}
-
-impl Context<'_> {
-    fn host_file(&self, source: &str) -> bool {
-        self.place.file_sources.iter().any(|file| file == source)
-    }
-}
-
-type MountOptions = (Vec<(std::ffi::CString, Option<std::ffi::CString>)>, u64);
-
-/// docker's `--tmpfs` options: flags become attributes, the rest goes to tmpfs (tmpfs(5)).
-fn tmpfs_options(given: &str) -> Result<MountOptions, Failure> {
-    let mut attributes = NO_SUID_DEV_EXEC;
-    let mut options = Vec::new();
-    for option in given.split(',').filter(|option| !option.is_empty()) {
-        match option {
-            "rw" | "suid" | "dev" | "exec" | "ro" | "nosuid" | "nodev" | "noexec" => {
-                let (bit, set) = flag(option);
-                attributes = if set {
-                    attributes | bit
-                } else {
-                    attributes & !bit
-                };
-            }
-            _ => options.push(tmpfs_option(option)?),
-        }
-    }
-    if !options.iter().any(|(key, _)| key.as_bytes() == b"mode") {
-        options.push((text("mode")?, Some(text("1777")?)));
-    }
-    Ok((options, attributes))
-}
-
-fn flag(option: &str) -> (u64, bool) {
-    match option {
-        "rw" => (attribute::MOUNT_ATTR_RDONLY, false),
-        "ro" => (attribute::MOUNT_ATTR_RDONLY, true),
-        "suid" => (attribute::MOUNT_ATTR_NOSUID, false),
-        "nosuid" => (attribute::MOUNT_ATTR_NOSUID, true),
-        "dev" => (attribute::MOUNT_ATTR_NODEV, false),
-        "nodev" => (attribute::MOUNT_ATTR_NODEV, true),
-        "exec" => (attribute::MOUNT_ATTR_NOEXEC, false),
-        _ => (attribute::MOUNT_ATTR_NOEXEC, true),
-    }
-}
-
-fn tmpfs_option(option: &str) -> Result<(std::ffi::CString, Option<std::ffi::CString>), Failure> {
-    const KNOWN: [&str; 6] = ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"];
-    match option.split_once('=') {
-        Some((key, value)) if KNOWN.contains(&key) && !value.is_empty() => {
-            Ok((text(key)?, Some(text(value)?)))
-        }
-        _ => Err(Failure::new(
-            Code::Mount,
-            format!("--tmpfs: {option:?} is not an option of tmpfs"),
-        )
-        .hint(
-            "use size, mode, uid, gid, nr_inodes, nr_blocks with a value, or ro, exec, suid, dev",
-        )),
-    }
-}
-
-/// The masks, once the mounts that they go over are there.
-pub(crate) fn masks(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    let named =
-        |(path, kind): (String, mask::Kind)| Ok((text(path)?, kind == mask::Kind::Directory));
-    let proc = mask::PROC
-        .iter()
-        .map(|(path, kind)| named(((*path).to_owned(), *kind)))
-        .collect::<Result<_, Failure>>()?;
-    steps.init(
-        Op::Mask {
-            base: slots::PROC,
-            paths: proc,
-        },
-        "kernel memory, addresses and keys are nobody's business",
-    );
-    let sys = mask::sys(context.host)
-        .into_iter()
-        .map(named)
-        .collect::<Result<_, Failure>>()?;
-    steps.init(
-        Op::Mask {
-            base: slots::SYS,
-            paths: sys,
-        },
-        "firmware tables and side channels such as power and heat",
-    );
-    let paths = mask::PROC_READ_ONLY
-        .iter()
-        .map(|path| text(*path))
-        .collect::<Result<_, Failure>>()?;
-    steps.init(
-        Op::ReadOnlyPaths {
-            base: slots::PROC,
-            paths,
-        },
-        "kernel settings can be read, not changed",
-    );
-    Ok(())
-}
-
-fn fresh(
-    steps: &mut Steps,
-    slot: Slot,
-    fstype: &str,
-    options: &[(&str, Option<&str>)],
-    attributes: u64,
-    why: &'static str,
-) -> Result<(), Failure> {
-    let options = options
-        .iter()
-        .map(|(key, value)| Ok((text(*key)?, value.map(text).transpose()?)))
-        .collect::<Result<_, Failure>>()?;
-    steps.init(
-        Op::NewMount {
-            slot,
-            fstype: text(fstype)?,
-            options,
-            attributes,
-        },
-        why,
-    );
-    Ok(())
-}
-
-fn attach(steps: &mut Steps, slot: Slot, target: &str, why: &'static str) -> Result<(), Failure> {
-    steps.init(
-        Op::Attach {
-            slot,
-            target: text(target)?,
-            create: Target::Directory,
-            follow: false,
-        },
-        why,
-    );
-    Ok(())
-}
-
-fn attach_to(
-    steps: &mut Steps,
-    slot: Slot,
-    target: &str,
-    create: Target,
-    why: &'static str,
-) -> Result<(), Failure> {
-    let target = target.trim_start_matches('/');
-    steps.init(
-        Op::Attach {
-            slot,
-            target: text(target)?,
-            create,
-            follow: true,
-        },
-        why,
+        "name resolution of its own, whatever the image has",
     );
     Ok(())
 }

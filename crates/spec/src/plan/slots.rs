@@ -13,6 +13,7 @@ pub(crate) const SHM: Slot = 6;
 pub(crate) const MQUEUE: Slot = 7;
 pub(crate) const CGROUP: Slot = 8;
 pub(crate) const CGROUP_V1: Slot = 9;
+pub(crate) const CGROUP_V2: Slot = 10;
 /// Layers of the root.
 pub(crate) const LAYER: Slot = 16;
 /// Parts of the image `host`.

@@ -1,0 +1,78 @@
+//! Becoming the client of a container: this process is replaced, and Node's memory with it.
+
+use std::ffi::CString;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use keelbox_spec::failure::Failure;
+
+use crate::lifecycle::Running;
+use crate::spawn;
+use crate::stdio::null;
+use crate::store::internal;
+
+/// Replaces this process by the client of a container. Returns only with the reason why that failed.
+#[must_use]
+pub fn attach(running: Running) -> Failure {
+    match exec_client(running) {
+        Ok(never) => match never {},
+        Err(failure) => failure,
+    }
+}
+
+fn exec_client(running: Running) -> Result<std::convert::Infallible, Failure> {
+    let path = spawn::executable()?;
+    let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
+    let [stdin, stdout, stderr] = running.ends;
+    let mode = match (&running.console, running.interactive) {
+        (Some(_), true) => c"terminal",
+        (Some(_), false) => c"display",
+        (None, _) => c"pipes",
+    };
+    let first = running.console.or(stdin);
+    let fds = [Some(running.control), first, stdout, stderr];
+    place_fds(&fds, &nothing)
+        .map_err(|errno| internal("cannot pass fds to the client", errno.into()))?;
+    let program =
+        CString::new(path.clone().into_os_string().into_encoded_bytes()).unwrap_or_default();
+    let argv = [c"keelbox-runtime", c"attach", mode]
+        .map(std::ffi::CStr::to_owned)
+        .to_vec();
+    let environment = std::env::vars_os().filter_map(|(key, value)| {
+        let entry = [key.as_encoded_bytes(), b"=", value.as_encoded_bytes()].concat();
+        CString::new(entry).ok()
+    });
+    let (argv, environment) = (
+        keelbox_sys::exec::CStringArray::new(argv),
+        keelbox_sys::exec::CStringArray::new(environment.collect()),
+    );
+    let errno = keelbox_sys::exec::execve(&program, &argv, &environment);
+    Err(internal(
+        &format!("cannot become the client ({})", path.display()),
+        errno,
+    ))
+}
+
+/// Puts the fds at 3, 4, 5, 6, where the client finds them; nothing else of this process survives execve.
+fn place_fds(fds: &[Option<OwnedFd>], nothing: &OwnedFd) -> rustix::io::Result<()> {
+    let high: Vec<OwnedFd> = fds
+        .iter()
+        .map(|fd| rustix::io::fcntl_dupfd_cloexec(fd.as_ref().unwrap_or(nothing), 64))
+        .collect::<rustix::io::Result<_>>()?;
+    for stream in [
+        rustix::stdio::stdin(),
+        rustix::stdio::stdout(),
+        rustix::stdio::stderr(),
+    ] {
+        keep_open(stream);
+    }
+    keelbox_sys::fd::replace_from(3, &high)
+        .map_err(|errno| rustix::io::Errno::from_raw_os_error(errno.raw()))
+}
+
+/// Node marks its stdio close-on-exec, and pipes non-blocking; both would reach the client.
+fn keep_open(stream: BorrowedFd<'_>) {
+    let _ = rustix::io::fcntl_setfd(stream, rustix::io::FdFlags::empty());
+    if let Ok(flags) = rustix::fs::fcntl_getfl(stream) {
+        let _ = rustix::fs::fcntl_setfl(stream, flags - rustix::fs::OFlags::NONBLOCK);
+    }
+}
