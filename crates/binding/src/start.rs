@@ -89,7 +89,7 @@ impl StartTask {
         // It keeps Node's event loop alive until the container has ended.
         let on_event = on_event
             .build_threadsafe_function::<ContainerEvent>()
-            .build_callback(|context| Ok(context.env.to_js_value(&context.value)?))?;
+            .build_callback(|context| context.env.to_js_value(&context.value))?;
         Ok(Self {
             request,
             on_event: Some(on_event),

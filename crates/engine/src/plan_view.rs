@@ -102,6 +102,7 @@ fn mount(op: &Op) -> Option<String> {
         | Op::Overlay { .. }
         | Op::NewMount { .. }
         | Op::Attach { .. }
+        | Op::AttachInside { .. }
         | Op::AttachRoot { .. }
         | Op::AttachDevices { .. } => {
             let words = describe(op);

@@ -100,6 +100,7 @@ impl Init {
             Op::CloneTree { .. } | Op::Overlay { .. } | Op::NewMount { .. } => self.make_mount(op),
             Op::AttachRoot { .. }
             | Op::Attach { .. }
+            | Op::AttachInside { .. }
             | Op::AttachDevices { .. }
             | Op::EtcFiles { .. }
             | Op::Mask { .. }
@@ -179,6 +180,15 @@ impl Init {
                 // It was passed over when it was to be made.
                 None => Ok(()),
             },
+            Op::AttachInside {
+                slot,
+                base,
+                path,
+                create,
+            } => match self.slots.find(*slot) {
+                Some(mount) => rootfs::attach_inside(self.base(*base)?, mount, path, *create),
+                None => Ok(()),
+            },
             Op::AttachDevices { slot, devices } => {
                 self.dev = Some(rootfs::attach_devices(
                     self.root()?,
@@ -228,6 +238,15 @@ impl Init {
             .as_ref()
             .map(AsFd::as_fd)
             .ok_or_else(|| Fault::new("plan", Errno::EPROTO).on("there is no root yet"))
+    }
+
+    /// /dev may have been made here, outside the slots.
+    fn base(&self, slot: Slot) -> Outcome<BorrowedFd<'_>> {
+        if slot == keelbox_spec::plan::DEV_SLOT {
+            self.dev()
+        } else {
+            self.slots.get(slot)
+        }
     }
 
     fn dev(&self) -> Outcome<BorrowedFd<'_>> {
@@ -353,15 +372,23 @@ fn try_all(candidates: &[CString], argv: &CStringArray, envp: &CStringArray) -> 
     let mut denied = None;
     for path in candidates {
         match execve(path, argv, envp) {
-            Errno::ENOENT | Errno::ENOTDIR if !exists(path) => {}
+            Errno::ENOENT | Errno::ENOTDIR => {}
             Errno::EACCES => {
-                denied = Some(Fault::new("execve", Errno::EACCES).on(path.to_string_lossy()))
+                denied = Some(Fault::new("execve", Errno::EACCES).on(path.to_string_lossy()));
             }
-            // The file is there: its interpreter or its loader is missing, or it is no program.
             errno => return Fault::new("execve", errno).on(path.to_string_lossy()),
         }
     }
-    denied.unwrap_or_else(|| Fault::new("execve", Errno::ENOENT))
+    denied.unwrap_or_else(|| missing(candidates))
+}
+
+/// One of the files may be there after all: then it is its interpreter or its loader that is missing.
+fn missing(candidates: &[CString]) -> Fault {
+    let fault = Fault::new("execve", Errno::ENOENT);
+    match candidates.iter().find(|path| exists(path)) {
+        Some(path) => fault.on(path.to_string_lossy()),
+        None => fault,
+    }
 }
 
 fn is_cgroup(fstype: &CStr) -> bool {

@@ -1,13 +1,13 @@
 //! Attaching mounts: the new root, and what is mounted inside it.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use keelbox_spec::op::Target;
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode};
 use rustix::mount::MoveMountFlags;
 
-use crate::fault::{Call, Outcome};
+use crate::fault::{Call, Fault, Outcome};
 use crate::lookup::resolve_target;
 
 /// Attaches the new root over `/`. Paths still start at the old root, which the process keeps as its own until pivot_root.
@@ -40,12 +40,37 @@ pub fn attach(
     follow: bool,
 ) -> Outcome {
     let target = resolve_target(root, path, create, follow)?;
-    attach_fd(mount, target.as_fd()).map_err(|fault| {
+    let attached = attach_fd(mount, target.as_fd());
+    leave_open(target);
+    attached.map_err(|fault| {
         fault.on(format!(
             "/{}",
             path.to_string_lossy().trim_start_matches('/')
         ))
     })
+}
+
+/// Attaches a mount at a path of one of our own mounts, where nobody else has made anything.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn attach_inside(
+    base: BorrowedFd<'_>,
+    mount: BorrowedFd<'_>,
+    path: &CStr,
+    create: bool,
+) -> Outcome {
+    let named = |fault: Fault| fault.on(path.to_string_lossy());
+    if create {
+        rustix::fs::mkdirat(base, path, Mode::from_raw_mode(0o755))
+            .call("mkdirat")
+            .map_err(named)?;
+    }
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    rustix::mount::move_mount(mount, c"", base, path, flags)
+        .call("move_mount")
+        .map_err(named)
 }
 
 /// Attaches a mount over what `target` refers to.
@@ -56,4 +81,9 @@ pub fn attach(
 pub fn attach_fd(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Outcome {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     rustix::mount::move_mount(mount, c"", target, c"", flags).call("move_mount")
+}
+
+/// Leaves an fd to be closed by execve, which closes all of the init's at once: a start has a hundred of them.
+pub(crate) fn leave_open(fd: OwnedFd) {
+    let _ = fd.into_raw_fd();
 }

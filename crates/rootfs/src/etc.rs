@@ -8,7 +8,7 @@ use keelbox_sys::mount::MountAttr;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::OpenTreeFlags;
 
-use crate::attach::attach_fd;
+use crate::attach::{attach_fd, leave_open};
 use crate::detached::new_mount;
 use crate::fault::{Call, Fault, Outcome};
 use crate::lookup::resolve_target;
@@ -41,6 +41,7 @@ fn put(root: BorrowedFd<'_>, holder: &OwnedFd, name: &CStr, content: &[u8]) -> O
     let file =
         rustix::fs::openat(holder, name, flags, Mode::from_raw_mode(0o644)).call("openat")?;
     write_all(file.as_fd(), content)?;
+    leave_open(file);
     let path = CString::new([b"etc/", name.to_bytes()].concat()).unwrap_or_default();
     let target = match resolve_target(root, &path, Target::File, true) {
         Err(Fault {
@@ -51,7 +52,10 @@ fn put(root: BorrowedFd<'_>, holder: &OwnedFd, name: &CStr, content: &[u8]) -> O
     };
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let bind = rustix::mount::open_tree(holder, name, flags).call("open_tree")?;
-    attach_fd(bind.as_fd(), target.as_fd())
+    attach_fd(bind.as_fd(), target.as_fd())?;
+    leave_open(bind);
+    leave_open(target);
+    Ok(())
 }
 
 fn write_all(file: BorrowedFd<'_>, mut content: &[u8]) -> Outcome {

@@ -17,7 +17,7 @@ mod overlay;
 mod pivot;
 mod slots;
 
-pub use attach::{attach, attach_fd, attach_root};
+pub use attach::{attach, attach_fd, attach_inside, attach_root};
 pub use detached::{clone_tree, new_mount};
 pub use devices::{attach_devices, make_devices};
 pub use etc::{etc_files, sysctl};

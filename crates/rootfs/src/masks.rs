@@ -10,6 +10,7 @@ use keelbox_sys::Errno;
 use keelbox_sys::mount::{Depth, MountAttr, set_attributes};
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
+use crate::attach::leave_open;
 use crate::detached::new_mount;
 use crate::fault::{Call, Fault, Outcome};
 
@@ -60,6 +61,8 @@ impl Covers<'_> {
             } else {
                 &mut self.file
             }) = Some(cover);
+        } else {
+            leave_open(cover);
         }
         moved.call("move_mount")
     }

@@ -32,7 +32,9 @@ fn version() -> i32 {
 }
 
 fn supervise_role() -> i32 {
-    reset_signals();
+    // What is ignored stays so across execve. posix_spawn has reset every signal but these two, which the C library keeps
+    // for itself and leaves ignored in what it starts.
+    keelbox_sys::signal::reset(1 << 31 | 1 << 32);
     let Ok(inherited) = keelbox_sys::fd::inherit::<8>(fds::CONTROL) else {
         return FAILED;
     };
@@ -60,19 +62,7 @@ fn read_message(message: OwnedFd) -> Option<Start> {
     Start::decode(&bytes).ok()
 }
 
-/// Node ignores SIGPIPE and SIGXFSZ, and what is ignored stays so across execve.
-fn reset_signals() {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // When /proc cannot be read, all of them: more calls, the same result.
-    let mask = ignored
-        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-        .unwrap_or(u64::MAX);
-    keelbox_sys::signal::reset(mask);
-}
-
 fn attach_role(mode: &str) -> i32 {
-    reset_signals();
     let Ok([control, first, stdout, stderr]) = keelbox_sys::fd::inherit::<4>(fds::CONTROL) else {
         return FAILED;
     };

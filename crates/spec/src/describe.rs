@@ -46,7 +46,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::BecomeRoot { .. } => ("become-root", "setresuid"),
         Op::PrivateMounts => ("private-mounts", "mount"),
         Op::AttachRoot { .. } => ("attach-root", "move_mount"),
-        Op::Attach { .. } => ("attach", "move_mount"),
+        Op::Attach { .. } | Op::AttachInside { .. } => ("attach", "move_mount"),
         Op::AttachDevices { .. } => ("attach-devices", "move_mount"),
         Op::EtcFiles { .. } => ("etc-files", "move_mount"),
         Op::Sysctl { .. } => ("sysctl", "write"),
@@ -87,6 +87,7 @@ fn detail(op: &Op) -> String {
         | Op::ReceiveMounts
         | Op::AttachRoot { .. }
         | Op::Attach { .. }
+        | Op::AttachInside { .. }
         | Op::AttachDevices { .. }
         | Op::EtcFiles { .. }
         | Op::PrivateMounts
@@ -245,6 +246,9 @@ fn attached(op: &Op) -> String {
         Op::PrivateMounts => "/, MS_REC|MS_PRIVATE".into(),
         Op::AttachRoot { .. } => "the new root, on /".into(),
         Op::Attach { target, .. } => format!("on /{}", show(target)),
+        Op::AttachInside { base, path, .. } => {
+            format!("on {}/{}", crate::plan::slot_path(*base), show(path))
+        }
         Op::AttachDevices { devices, .. } => format!("on /dev, with {}", nodes(devices)),
         Op::EtcFiles { files } => {
             let names: Vec<_> = files

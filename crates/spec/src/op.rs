@@ -284,6 +284,17 @@ pub enum Op {
         /// redirect what is written to them (CVE-2023-27561, CVE-2019-19921, CVE-2026-41579).
         follow: bool,
     },
+    /// Attach a mount inside one of our own, whose paths are the kernel's or ours and lead nowhere else.
+    AttachInside {
+        /// The mount.
+        slot: Slot,
+        /// The mount that it goes into.
+        base: Slot,
+        /// Path in that.
+        path: CString,
+        /// Make the directory first.
+        create: bool,
+    },
     /// Attach /dev, or make it here from the host's nodes.
     AttachDevices {
         /// The slot of [`Op::MakeDevices`].

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 pub use choices::Choices;
 pub use root::layer_names;
-pub use slots::PTS as PTS_SLOT;
+pub use slots::{DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
 
 use crate::failure::Failure;
 use crate::host::HostFacts;

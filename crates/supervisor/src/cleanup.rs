@@ -21,6 +21,10 @@ pub fn remove_cgroups(groups: &[CString]) {
     }
 }
 
+/// Directories deeper than this below the top are moved up before they are entered: a tree may be deeper than there are
+/// fds, or room on the stack.
+const DEEPEST: u32 = 32;
+
 /// Removes `name` in `parent` with everything below it, by directory fds: what a container left there can be anything, and
 /// a link must never lead the removal elsewhere (RUSTSEC-2023-0018).
 ///
@@ -28,36 +32,95 @@ pub fn remove_cgroups(groups: &[CString]) {
 ///
 /// The last failure; the rest is removed all the same.
 pub fn remove_tree(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
-    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
-        Err(Errno::ISDIR | Errno::PERM) => {}
+    match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+        Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+        Err(Errno::NOTDIR) => return rustix::fs::unlinkat(parent, name, AtFlags::empty()),
         Err(Errno::NOENT) => return Ok(()),
         other => return other,
     }
-    let emptied = empty_directory(parent, name);
+    let top = open_directory(parent, name)?;
+    let mut tree = Tree {
+        top: top.as_fd(),
+        moved: 0,
+        result: Ok(()),
+    };
+    loop {
+        let before = tree.moved;
+        tree.empty(top.as_fd(), 0);
+        if tree.moved == before {
+            break;
+        }
+    }
     match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
         Err(Errno::NOENT) => Ok(()),
-        Err(Errno::NOTEMPTY) => emptied,
+        Err(Errno::NOTEMPTY) => tree.result.and(Err(Errno::NOTEMPTY)),
         other => other,
     }
 }
 
-fn empty_directory(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
-    let directory = open_directory(parent, name)?;
-    let mut result = Ok(());
-    for entry in Dir::read_from(&directory)? {
-        let entry = entry?;
-        if entry.file_name() == c"." || entry.file_name() == c".." {
-            continue;
-        }
-        let removed = match entry.file_type() {
-            FileType::Directory | FileType::Unknown => {
-                remove_tree(directory.as_fd(), entry.file_name())
-            }
-            _ => rustix::fs::unlinkat(&directory, entry.file_name(), AtFlags::empty()),
+struct Tree<'a> {
+    top: BorrowedFd<'a>,
+    /// How many directories were moved up.
+    moved: u64,
+    result: Result<(), Errno>,
+}
+
+impl Tree<'_> {
+    fn empty(&mut self, directory: BorrowedFd<'_>, depth: u32) {
+        let entries = match Dir::read_from(directory) {
+            Ok(entries) => entries,
+            Err(errno) => return self.note(Err(errno)),
         };
-        result = result.and(removed);
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            if matches!(entry.file_type(), FileType::Directory | FileType::Unknown) {
+                self.remove_directory(directory, name, depth);
+            } else {
+                self.note(rustix::fs::unlinkat(directory, name, AtFlags::empty()));
+            }
+        }
     }
-    result
+
+    fn remove_directory(&mut self, parent: BorrowedFd<'_>, name: &CStr, depth: u32) {
+        match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(Errno::NOTDIR) => {
+                return self.note(rustix::fs::unlinkat(parent, name, AtFlags::empty()));
+            }
+            other => return self.note(other),
+        }
+        if depth >= DEEPEST {
+            return self.move_up(parent, name);
+        }
+        match open_directory(parent, name) {
+            Ok(directory) => {
+                self.empty(directory.as_fd(), depth + 1);
+                // What could not be removed, or was moved into it meanwhile, keeps it; both are noted where they happen.
+                let _ = rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
+            }
+            Err(errno) => self.note(Err(errno)),
+        }
+    }
+
+    fn move_up(&mut self, parent: BorrowedFd<'_>, name: &CStr) {
+        let number = self.moved;
+        let Ok(target) = CString::new(format!(".keelbox-deep-{number}")) else {
+            return;
+        };
+        match rustix::fs::renameat(parent, name, self.top, &target) {
+            Ok(()) => self.moved += 1,
+            Err(errno) => self.note(Err(errno)),
+        }
+    }
+
+    fn note(&mut self, result: Result<(), Errno>) {
+        if result.is_err() {
+            self.result = result;
+        }
+    }
 }
 
 /// A directory without permission for its owner (0000) is opened for its removal first.

@@ -30,12 +30,7 @@ pub fn inherit<const N: usize>(first: RawFd) -> Result<[OwnedFd; N]> {
     let end = first + RawFd::try_from(N).map_err(|_| Errno::EINVAL)?;
     close_from(end.cast_unsigned())?;
     cloexec_from(first.cast_unsigned())?;
-    for fd in first..end {
-        // SAFETY: F_GETFD reads a flag; it takes no third argument.
-        check(libc::c_long::from(unsafe {
-            libc::fcntl(fd, libc::F_GETFD)
-        }))?;
-    }
+    check_open(first..end)?;
     let mut next = first..end;
     Ok(std::array::from_fn(|_| {
         let fd = next.next().unwrap_or(-1);
@@ -43,6 +38,26 @@ pub fn inherit<const N: usize>(first: RawFd) -> Result<[OwnedFd; N]> {
         // this function runs once, before anything else opens files.
         unsafe { OwnedFd::from_raw_fd(fd) }
     }))
+}
+
+/// All of them in one call: poll(2) marks a number that is not open.
+fn check_open(range: std::ops::Range<RawFd>) -> Result<()> {
+    let mut fds: Vec<_> = range
+        .map(|fd| libc::pollfd {
+            fd,
+            events: 0,
+            revents: 0,
+        })
+        .collect();
+    let count = libc::nfds_t::try_from(fds.len()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: reads and writes `count` elements of `fds`, which outlives the call.
+    check(libc::c_long::from(unsafe {
+        libc::poll(fds.as_mut_ptr(), count, 0)
+    }))?;
+    if fds.iter().any(|fd| fd.revents & libc::POLLNVAL != 0) {
+        return Err(Errno::from_raw(libc::EBADF));
+    }
+    Ok(())
 }
 
 /// Closes every fd from `first` on and goes on in `then`, which never returns: no owner of one of them is ever dropped.

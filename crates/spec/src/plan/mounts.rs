@@ -27,8 +27,17 @@ struct Fresh<'a> {
     fstype: &'a str,
     options: &'a [(&'a str, &'a str)],
     attributes: u64,
-    target: &'a str,
+    target: Place<'a>,
     why: &'static str,
+}
+
+/// Where a file system goes.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// A path in the root, which is somebody's image.
+    Root(&'a str),
+    /// A path in one of our own mounts, to be made there or not.
+    Inside(Slot, &'a str, bool),
 }
 
 const PROC: Fresh<'_> = Fresh {
@@ -36,7 +45,7 @@ const PROC: Fresh<'_> = Fresh {
     fstype: "proc",
     options: &[],
     attributes: NO_SUID_DEV_EXEC,
-    target: "proc",
+    target: Place::Root("proc"),
     why: "only this pid namespace's processes; made while the host's /proc is there, or the kernel refuses",
 };
 const SHM: Fresh<'_> = Fresh {
@@ -44,7 +53,7 @@ const SHM: Fresh<'_> = Fresh {
     fstype: "tmpfs",
     options: &[("mode", "1777"), ("size", "65536k")],
     attributes: NO_SUID_DEV_EXEC,
-    target: "dev/shm",
+    target: Place::Inside(slots::DEV, "shm", true),
     why: "POSIX shared memory, 64 MiB as docker's",
 };
 const MQUEUE: Fresh<'_> = Fresh {
@@ -52,15 +61,16 @@ const MQUEUE: Fresh<'_> = Fresh {
     fstype: "mqueue",
     options: &[],
     attributes: NO_SUID_DEV_EXEC,
-    target: "dev/mqueue",
+    target: Place::Inside(slots::DEV, "mqueue", true),
     why: "POSIX message queues of its own IPC namespace",
 };
+const SYS_FS_CGROUP: Place<'_> = Place::Inside(slots::SYS, "fs/cgroup", false);
 const CGROUP_DIRECTORY: Fresh<'_> = Fresh {
     slot: slots::CGROUP,
     fstype: "tmpfs",
     options: &[("mode", "0755"), ("size", "64k")],
     attributes: NO_SUID_DEV_EXEC,
-    target: "sys/fs/cgroup",
+    target: SYS_FS_CGROUP,
     why: "holds one directory for each hierarchy that the container has a group in",
 };
 
@@ -96,13 +106,23 @@ fn fresh(steps: &mut Steps, mount: &Fresh<'_>) -> Result<(), Failure> {
 }
 
 /// Links are not followed: what the kernel shows must not end up elsewhere (CVE-2023-27561).
-fn attach(steps: &mut Steps, slot: Slot, target: &str) -> Result<(), Failure> {
-    let target = text(target)?;
-    let attach = Op::Attach {
-        slot,
-        target,
-        create: Target::Directory,
-        follow: false,
+fn attach(steps: &mut Steps, slot: Slot, place: Place<'_>) -> Result<(), Failure> {
+    let attach = match place {
+        Place::Root(target) => {
+            let target = text(target)?;
+            Op::Attach {
+                slot,
+                target,
+                create: Target::Directory,
+                follow: false,
+            }
+        }
+        Place::Inside(base, path, create) => Op::AttachInside {
+            slot,
+            base,
+            path: text(path)?,
+            create,
+        },
     };
     steps.init(
         attach,
@@ -124,7 +144,7 @@ fn sys(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     if context.choices.namespaces & namespace::CLONE_NEWNET != 0 {
         let attributes = guarded(context);
         let why = "devices and kernel settings, read-only";
-        let (slot, fstype, target) = (slots::SYS, "sysfs", "sys");
+        let (slot, fstype, target) = (slots::SYS, "sysfs", Place::Root("sys"));
         return fresh(
             steps,
             &Fresh {
@@ -146,7 +166,7 @@ fn sys(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     };
     let why = "a new sysfs needs a network namespace of one's own; this is the host's, read-only";
     steps.push(context.mounting_side(), clone, why);
-    attach(steps, slots::SYS, "sys")
+    attach(steps, slots::SYS, Place::Root("sys"))
 }
 
 fn dev(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
@@ -211,7 +231,7 @@ fn terminals(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         options.push(("gid", "5"));
     }
     let attributes = attribute::MOUNT_ATTR_NOSUID | attribute::MOUNT_ATTR_NOEXEC;
-    let (slot, fstype, target) = (slots::PTS, "devpts", "dev/pts");
+    let (slot, fstype, target) = (slots::PTS, "devpts", Place::Inside(slots::DEV, "pts", true));
     let why = "terminals of the container's own";
     fresh(
         steps,
@@ -247,7 +267,7 @@ fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     };
     if host.v1.is_empty() {
         return if v2 {
-            fresh(steps, &v2_at(slots::CGROUP, "sys/fs/cgroup"))
+            fresh(steps, &v2_at(slots::CGROUP, SYS_FS_CGROUP))
         } else {
             Ok(())
         };
@@ -256,11 +276,21 @@ fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         fresh(steps, &CGROUP_DIRECTORY)?;
     }
     if v2 {
-        fresh(steps, &v2_at(slots::CGROUP_V2, "sys/fs/cgroup/unified"))?;
+        fresh(
+            steps,
+            &v2_at(
+                slots::CGROUP_V2,
+                Place::Inside(slots::CGROUP, "unified", true),
+            ),
+        )?;
     }
     if pids {
         let why = "the container's own group in the v1 hierarchy that has the pids controller";
-        let (fstype, options, target) = ("cgroup", &[("pids", "")], "sys/fs/cgroup/pids");
+        let (fstype, options, target) = (
+            "cgroup",
+            &[("pids", "")],
+            Place::Inside(slots::CGROUP, "pids", true),
+        );
         fresh(
             steps,
             &Fresh {

@@ -4,7 +4,8 @@ use crate::op::Slot;
 
 pub(crate) const ROOT: Slot = 0;
 pub(crate) const DATA: Slot = 1;
-pub(crate) const DEV: Slot = 2;
+/// The slot of /dev.
+pub const DEV: Slot = 2;
 pub(crate) const PROC: Slot = 3;
 pub(crate) const SYS: Slot = 4;
 /// The slot of /dev/pts, where the init makes its terminal.
@@ -22,3 +23,14 @@ pub(crate) const HOST: Slot = 48;
 pub(crate) const VOLUME: Slot = 64;
 /// The first slot after those of volumes.
 pub(crate) const END: Slot = 128;
+
+/// Where the mount of a slot that others go into is.
+#[must_use]
+pub fn slot_path(slot: Slot) -> &'static str {
+    match slot {
+        DEV => "/dev",
+        SYS => "/sys",
+        CGROUP => "/sys/fs/cgroup",
+        _ => "",
+    }
+}
