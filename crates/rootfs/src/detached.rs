@@ -8,6 +8,7 @@ use keelbox_sys::mount::{Depth, MountAttr, map_ids, set_attributes};
 use rustix::fs::CWD;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
+use crate::attach::leave_open;
 use crate::fault::{Call, Fault, Outcome};
 
 /// Clones the mount at `source`, with attributes, and with ids mapped through `userns` if there is one.
@@ -42,7 +43,7 @@ pub fn clone_tree(
     Ok(mount)
 }
 
-/// Mounts a fresh file system, detached.
+/// Mounts a fresh file system, detached. For the init: what it was made with stays open until execve.
 ///
 /// # Errors
 ///
@@ -51,6 +52,17 @@ pub fn new_mount(
     fstype: &CStr,
     options: &[(CString, Option<CString>)],
     attributes: u64,
+) -> Outcome<OwnedFd> {
+    let context = configured(fstype, options)?;
+    let mount = create(&context, fstype, attributes)?;
+    leave_open(context);
+    Ok(mount)
+}
+
+/// A file system's context with its options set.
+pub(crate) fn configured(
+    fstype: &CStr,
+    options: &[(CString, Option<CString>)],
 ) -> Outcome<OwnedFd> {
     let context = open(fstype)?;
     set_source(&context, fstype);
@@ -61,7 +73,7 @@ pub fn new_mount(
         };
         set.map_err(|errno| explained(&context, "fsconfig", errno, fstype))?;
     }
-    create(&context, fstype, attributes)
+    Ok(context)
 }
 
 pub(crate) fn open(fstype: &CStr) -> Outcome<OwnedFd> {

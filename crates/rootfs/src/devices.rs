@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FileType, Mode};
 use rustix::mount::OpenTreeFlags;
 
 use crate::attach::{attach, attach_fd};
-use crate::detached::new_mount;
+use crate::detached::{configured, create};
 use crate::fault::{Call, Fault, Outcome};
 use crate::lookup::resolve_target;
 
@@ -53,11 +53,9 @@ pub fn make_devices(
 fn empty_dev() -> Outcome<OwnedFd> {
     let option = |key: &CStr, value: &CStr| (key.to_owned(), Some(value.to_owned()));
     let nosuid = MountAttr::MOUNT_ATTR_NOSUID.bits();
-    let mount = new_mount(
-        c"tmpfs",
-        &[option(c"mode", c"0755"), option(c"size", c"65536k")],
-        nosuid,
-    )?;
+    let options = [option(c"mode", c"0755"), option(c"size", c"65536k")];
+    let context = configured(c"tmpfs", &options)?;
+    let mount = create(&context, c"tmpfs", nosuid)?;
     for (name, target) in LINKS {
         rustix::fs::symlinkat(target, &mount, name).call("symlinkat")?;
     }

@@ -33,6 +33,7 @@ pub fn etc_files(root: BorrowedFd<'_>, files: &[(CString, Vec<u8>)]) -> Outcome 
         put(root, &holder, name, content)
             .map_err(|fault| fault.on(format!("/etc/{}", name.to_string_lossy())))?;
     }
+    leave_open(holder);
     Ok(())
 }
 
@@ -79,5 +80,7 @@ pub fn sysctl(proc: BorrowedFd<'_>, path: &CStr, value: &CStr) -> Outcome {
     let file = rustix::fs::openat(proc, &path, flags, Mode::empty())
         .call("openat")
         .map_err(named)?;
-    write_all(file.as_fd(), value.to_bytes()).map_err(named)
+    write_all(file.as_fd(), value.to_bytes()).map_err(named)?;
+    leave_open(file);
+    Ok(())
 }

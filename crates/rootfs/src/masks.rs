@@ -129,6 +129,7 @@ pub fn read_only_paths(base: BorrowedFd<'_>, paths: &[CString]) -> Outcome {
         )
         .call("move_mount")
         .map_err(|fault| fault.on(path.to_string_lossy()))?;
+        leave_open(tree);
     }
     Ok(())
 }

@@ -9,7 +9,8 @@ use rustix::process::{Signal, pidfd_send_signal};
 /// What a process does with a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// It has a handler.
+    /// It has a handler, or blocks the signal: then it takes it by sigwait(3) or signalfd(2), as systemd and our own
+    /// `--init` do, and the kernel keeps it for that.
     Caught,
     /// It said that it wants none of it.
     Ignored,
@@ -17,20 +18,25 @@ pub enum Disposition {
     Default,
 }
 
-/// What `pid` does with `signal` (proc_pid_status(5), `SigCgt`, `SigIgn`). None: there is no such process.
+/// What `pid` does with `signal` (proc_pid_status(5), `SigCgt`, `SigBlk`, `SigIgn`). None: there is no such process.
 #[must_use]
 pub fn disposition(pid: i32, signal: i32) -> Option<Disposition> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    in_status(&status, signal)
+}
+
+fn in_status(status: &str, signal: i32) -> Option<Disposition> {
     let bit = 1u64.checked_shl(u32::try_from(signal).ok()?.checked_sub(1)?)?;
     let set = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         u64::from_str_radix(line.trim(), 16).ok()
     };
-    if set("SigCgt:")? & bit != 0 {
-        return Some(Disposition::Caught);
+    // An ignored signal is thrown away whether it is blocked or not; so that question comes first.
+    if set("SigIgn:")? & bit != 0 {
+        return Some(Disposition::Ignored);
     }
-    Some(if set("SigIgn:")? & bit != 0 {
-        Disposition::Ignored
+    Some(if (set("SigCgt:")? | set("SigBlk:")?) & bit != 0 {
+        Disposition::Caught
     } else {
         Disposition::Default
     })
@@ -64,4 +70,29 @@ pub(crate) fn deliver(pid: i32, pidfd: BorrowedFd<'_>, signal: i32) -> bool {
         let _ = pidfd_send_signal(pidfd, signal);
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &str = "Name:\tsh\nSigPnd:\t0000000000000000\nSigBlk:\t0000000000000200\n\
+        SigIgn:\t0000000000000004\nSigCgt:\t0000000000004002\n";
+
+    #[test]
+    fn a_signal_that_is_blocked_is_waited_for_and_so_counts_as_caught() {
+        let of = |signal| in_status(STATUS, signal);
+        assert_eq!(of(2), Some(Disposition::Caught));
+        assert_eq!(of(15), Some(Disposition::Caught));
+        assert_eq!(of(3), Some(Disposition::Ignored));
+        assert_eq!(of(10), Some(Disposition::Caught));
+        assert_eq!(of(1), Some(Disposition::Default));
+    }
+
+    #[test]
+    fn a_number_that_is_no_signal_has_no_disposition() {
+        assert_eq!(in_status(STATUS, 0), None);
+        assert_eq!(in_status(STATUS, 65), None);
+        assert_eq!(in_status(STATUS, -1), None);
+    }
 }

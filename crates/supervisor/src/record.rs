@@ -28,7 +28,12 @@ pub(crate) fn state(directory: BorrowedFd<'_>, pid: i32, boot_id: &str) {
 }
 
 fn start_time(pid: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(format!("/proc/{pid}/stat"), flags, Mode::empty()).ok()?;
+    // One line of at most 52 numbers and a name of at most 16 bytes, which the kernel gives whole.
+    let mut buffer = [0; 1024];
+    let length = rustix::io::read(&file, &mut buffer).ok()?;
+    let stat = String::from_utf8_lossy(buffer.get(..length)?);
     // The second field is the name in parentheses, and may have anything in it.
     stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
 }
