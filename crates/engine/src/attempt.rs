@@ -155,7 +155,7 @@ impl<'a> Attempt<'a> {
             drain(2),
             terminal.as_fd(),
         ];
-        Ok((ours, spawn::spawn(c"supervise", &fds)?))
+        Ok((ours, spawn::spawn(&[c"supervise"], &fds)?))
     }
 
     fn tied(&self) -> bool {

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
+use keelbox_process::Maps;
 use keelbox_spec::host::{DeviceNode, HostFacts, SubordinateIds};
 use keelbox_spec::request::{NetworkRequest, RunRequest};
 use rustix::process::{Resource, getrlimit};
@@ -127,6 +128,17 @@ fn subordinate(uid: u32) -> Option<SubordinateIds> {
         gid: gid_first,
         gid_count,
     })
+}
+
+/// The id maps of an ordinary user's containers.
+pub(crate) fn subordinate_maps() -> Option<Maps> {
+    let (uid, gid) = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
+    let ids = if uid == 0 { None } else { subordinate(uid) }?;
+    let (uids, gids) = keelbox_spec::plan::subordinate_maps(uid, gid, &ids);
+    Some(Maps { uids, gids })
 }
 
 fn user_name(uid: u32) -> Option<String> {

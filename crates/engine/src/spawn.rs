@@ -26,7 +26,7 @@ pub(crate) fn executable() -> Result<PathBuf, Failure> {
 }
 
 /// Starts the executable in a role, in a session of its own, with `fds` as its 0, 1, 2, ... and no environment. Its pid.
-pub(crate) fn spawn(role: &CStr, fds: &[BorrowedFd<'_>]) -> Result<i32, Failure> {
+pub(crate) fn spawn(role: &[&CStr], fds: &[BorrowedFd<'_>]) -> Result<i32, Failure> {
     let path = executable()?;
     let shown = path.display().to_string();
     let fail = |errno: nix::errno::Errno| {
@@ -53,7 +53,7 @@ pub(crate) fn spawn(role: &CStr, fds: &[BorrowedFd<'_>]) -> Result<i32, Failure>
     attributes.set_flags(flags).map_err(fail)?;
     attributes.set_sigmask(&SigSet::empty()).map_err(fail)?;
     attributes.set_sigdefault(&SigSet::all()).map_err(fail)?;
-    let argv = [c"keelbox-runtime", role];
+    let argv = [&[c"keelbox-runtime"], role].concat();
     let environment: [&CStr; 0] = [];
     let pid = posix_spawn(
         program.as_c_str(),

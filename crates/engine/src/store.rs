@@ -13,6 +13,8 @@ use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 
 use crate::config::Config;
 use crate::roots::Roots;
+use crate::stdio::null;
+use crate::{facts, lifecycle, spawn};
 
 /// A container's directories, open.
 #[derive(Debug)]
@@ -98,7 +100,25 @@ pub(crate) fn remove_path(path: &Path) {
     let Ok(name) = CString::new(name.as_encoded_bytes()) else {
         return;
     };
-    let _ = keelbox_supervisor::remove_tree(parent.as_fd(), &name);
+    if keelbox_supervisor::remove_tree(parent.as_fd(), &name).is_err() {
+        remove_by_executable(&parent, &name);
+    }
+}
+
+/// An ordinary user's container may have made files with subordinate ids, which only root of a user namespace can remove.
+/// This process has several threads and cannot enter one; the executable can.
+fn remove_by_executable(parent: &OwnedFd, name: &CString) {
+    let Some(maps) = facts::subordinate_maps().and_then(|maps| maps.encode()) else {
+        return;
+    };
+    let (Ok(message), Ok(nothing)) = (spawn::message(&maps), null()) else {
+        return;
+    };
+    let nothing = nothing.as_fd();
+    let fds = [nothing, nothing, nothing, parent.as_fd(), message.as_fd()];
+    if let Ok(pid) = spawn::spawn(&[c"remove", name], &fds) {
+        lifecycle::reap(pid);
+    }
 }
 
 fn make_directory(path: &Path) -> Result<(), Failure> {

@@ -256,16 +256,7 @@ impl Launcher<'_> {
         deny_setgroups: bool,
     ) -> Outcome {
         let pid = self.pid()?;
-        if writer == MapWriter::Programs {
-            run_mapper("newuidmap", pid, uids)?;
-            run_mapper("newgidmap", pid, gids)?;
-        } else {
-            if deny_setgroups {
-                write_proc(pid, "setgroups", "deny")?;
-            }
-            write_proc(pid, "uid_map", &lines(uids))?;
-            write_proc(pid, "gid_map", &lines(gids))?;
-        }
+        write_maps(pid, uids, gids, writer, deny_setgroups)?;
         let namespace = fs::File::open(format!("/proc/{pid}/ns/user"));
         self.userns = Some(
             namespace
@@ -335,6 +326,29 @@ fn told(call: &str, errno: i32, note: String) -> Fault {
 /// The name of a call that came as text; calls are few, and live as long as the process.
 fn known(call: &str) -> &'static str {
     String::from(call).leak()
+}
+
+/// Maps the ids of a new user namespace, that of process `pid`.
+///
+/// # Errors
+///
+/// EPERM: the ids are not the caller's to map, or namespaces have no rights here (AppArmor).
+pub(crate) fn write_maps(
+    pid: i32,
+    uids: &[IdMap],
+    gids: &[IdMap],
+    writer: MapWriter,
+    deny_setgroups: bool,
+) -> Outcome {
+    if writer == MapWriter::Programs {
+        run_mapper("newuidmap", pid, uids)?;
+        return run_mapper("newgidmap", pid, gids);
+    }
+    if deny_setgroups {
+        write_proc(pid, "setgroups", "deny")?;
+    }
+    write_proc(pid, "uid_map", &lines(uids))?;
+    write_proc(pid, "gid_map", &lines(gids))
 }
 
 fn lines(maps: &[IdMap]) -> String {

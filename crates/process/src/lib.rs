@@ -10,10 +10,12 @@ mod credentials;
 pub mod handshake;
 mod init;
 mod launcher;
+mod mapped;
 mod reaper;
 mod socket;
 mod stdio;
 mod user;
 
 pub use launcher::{Container, Failed, Report, launch};
+pub use mapped::{Maps, as_mapped_root};
 pub use socket::{Received, receive, send, seqpacket_pair};

@@ -1,8 +1,9 @@
 //! The roles.
 
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
+use keelbox_process::Maps;
 use keelbox_spec::start::{Start, fds};
 use keelbox_supervisor::attach::{Ends, Outcome, Streams, attach};
 use keelbox_supervisor::{Inherited, supervise};
@@ -18,6 +19,7 @@ pub(crate) fn run(arguments: Vec<String>) -> i32 {
     match words.as_slice() {
         ["supervise"] => supervise_role(),
         ["attach", mode] => attach_role(mode),
+        ["remove", name] => remove_role(name),
         ["--version" | "-v"] => version(),
         _ => {
             report::error("this is keelbox's executable; run `keelbox --help`");
@@ -82,4 +84,18 @@ fn attach_role(mode: &str) -> i32 {
             FAILED
         }
     }
+}
+
+/// Removes `name` in the directory on fd 3, with the ids of the message on fd 4: files that only a user namespace can touch.
+fn remove_role(name: &str) -> i32 {
+    let Ok([parent, message]) = keelbox_sys::fd::inherit::<2>(fds::CONTROL) else {
+        return FAILED;
+    };
+    let mut bytes = Vec::new();
+    let read = std::fs::File::from(message).read_to_end(&mut bytes);
+    let maps = read.ok().and_then(|_| Maps::decode(&bytes));
+    let (Some(maps), Ok(name)) = (maps, std::ffi::CString::new(name)) else {
+        return FAILED;
+    };
+    i32::from(keelbox_supervisor::remove_mapped(parent.as_fd(), &name, &maps).is_err())
 }

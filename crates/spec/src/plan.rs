@@ -13,7 +13,7 @@ mod volumes;
 
 use std::path::PathBuf;
 
-pub use choices::Choices;
+pub use choices::{Choices, subordinate_maps};
 pub use root::layer_names;
 pub use slots::{DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
 

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use keelbox_process::{Maps, as_mapped_root};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -18,6 +19,21 @@ pub fn remove_cgroups(groups: &[CString]) {
             keelbox_cgroups::empty(group);
             std::thread::sleep(Duration::from_millis(round.min(10)));
         }
+    }
+}
+
+/// Removes `name` in `parent`; what an ordinary user's container made with subordinate ids, as root of a user namespace
+/// that has them.
+///
+/// # Errors
+///
+/// As [`remove_tree`].
+pub fn remove_mapped(parent: BorrowedFd<'_>, name: &CStr, maps: &Maps) -> Result<(), Errno> {
+    match remove_tree(parent, name) {
+        Err(errno) if !maps.uids.is_empty() => {
+            as_mapped_root(maps, || remove_tree(parent, name).is_ok()).map_err(|_| errno)
+        }
+        other => other,
     }
 }
 

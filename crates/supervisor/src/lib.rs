@@ -13,7 +13,7 @@ mod record;
 mod supervise;
 mod terminal;
 
-pub use cleanup::{remove_cgroups, remove_tree};
+pub use cleanup::{remove_cgroups, remove_mapped, remove_tree};
 pub use deliver::{Disposition, disposition};
 pub use drain::present;
 pub use supervise::{Inherited, supervise};

@@ -3,7 +3,8 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use keelbox_process::{Container, Failed, Report, launch, receive, send};
+use keelbox_process::{Container, Failed, Maps, Report, launch, receive, send};
+use keelbox_spec::op::{MapWriter, Op};
 use keelbox_spec::start::Start;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -118,6 +119,8 @@ struct Leftovers {
     remove: bool,
     tied: bool,
     boot_id: String,
+    /// Ids of an ordinary user's container, mapped by newuidmap.
+    maps: Maps,
 }
 
 impl Leftovers {
@@ -130,6 +133,11 @@ impl Leftovers {
             remove: start.remove,
             tied: start.tied_to_client,
             boot_id: start.boot_id,
+            maps: start
+                .steps
+                .into_iter()
+                .find_map(|(_, op)| subordinate(op))
+                .unwrap_or_default(),
         }
     }
 
@@ -137,15 +145,27 @@ impl Leftovers {
         cleanup::remove_cgroups(&self.cgroups);
         if remove {
             let _ = rustix::fs::unlinkat(data, &self.name_link, AtFlags::empty());
-            remove_self(data, &self.id);
+            remove_self(data, &self.id, &self.maps);
         }
         // Last: a state directory tells every other command that there is something to clear up.
-        remove_self(state, &self.id);
+        remove_self(state, &self.id, &Maps::default());
+    }
+}
+
+fn subordinate(op: Op) -> Option<Maps> {
+    match op {
+        Op::MapIds {
+            uids,
+            gids,
+            writer: MapWriter::Programs,
+            ..
+        } => Some(Maps { uids, gids }),
+        _ => None,
     }
 }
 
 /// Removes the directory that `directory` refers to, which is called `id`.
-fn remove_self(directory: BorrowedFd<'_>, id: &str) {
+fn remove_self(directory: BorrowedFd<'_>, id: &str, maps: &Maps) {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let (Ok(parent), Ok(name)) = (
         rustix::fs::openat(directory, c"..", flags, Mode::empty()),
@@ -153,7 +173,7 @@ fn remove_self(directory: BorrowedFd<'_>, id: &str) {
     ) else {
         return;
     };
-    let _ = cleanup::remove_tree(parent.as_fd(), &name);
+    let _ = cleanup::remove_mapped(parent.as_fd(), &name, maps);
 }
 
 struct Supervisor {

@@ -2,7 +2,7 @@
 
 use crate::capabilities;
 use crate::failure::{Code, Failure};
-use crate::host::HostFacts;
+use crate::host::{HostFacts, SubordinateIds};
 use crate::image::{ImageConfig, Root};
 use crate::op::{IdMap, MapWriter, namespace};
 use crate::plan::Place;
@@ -133,13 +133,11 @@ fn id_maps(host: &HostFacts, place: &Place, own_userns: bool) -> IdMaps {
         let range = vec![one(0, place.base, RANGE)];
         return (range.clone(), range, MapWriter::Launcher, true);
     }
-    match host.subordinate {
-        Some(ids) => (
-            vec![one(0, host.uid, 1), one(1, ids.uid, ids.uid_count)],
-            vec![one(0, host.gid, 1), one(1, ids.gid, ids.gid_count)],
-            MapWriter::Programs,
-            true,
-        ),
+    match &host.subordinate {
+        Some(ids) => {
+            let (uids, gids) = subordinate_maps(host.uid, host.gid, ids);
+            (uids, gids, MapWriter::Programs, true)
+        }
         None => (
             vec![one(0, host.uid, 1)],
             vec![one(0, host.gid, 1)],
@@ -147,6 +145,29 @@ fn id_maps(host: &HostFacts, place: &Place, own_userns: bool) -> IdMaps {
             false,
         ),
     }
+}
+
+/// The caller is root inside, and the ids after that are those of /etc/subuid and /etc/subgid.
+#[must_use]
+pub fn subordinate_maps(uid: u32, gid: u32, ids: &SubordinateIds) -> (Vec<IdMap>, Vec<IdMap>) {
+    let map = |own, first, count| {
+        vec![
+            IdMap {
+                inside: 0,
+                outside: own,
+                count: 1,
+            },
+            IdMap {
+                inside: 1,
+                outside: first,
+                count,
+            },
+        ]
+    };
+    (
+        map(uid, ids.uid, ids.uid_count),
+        map(gid, ids.gid, ids.gid_count),
+    )
 }
 
 /// Host names have letters, digits, `-`, `.` and at most 64 characters (sethostname(2), RFC 1123).
