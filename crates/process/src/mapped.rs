@@ -46,14 +46,14 @@ pub fn as_mapped_root(maps: &Maps, action: impl FnOnce() -> bool) -> Outcome {
         Side::Child => {
             drop(ours);
             // The parent's end closes without a word when it could not map the ids.
-            let mapped = matches!(receive::<()>(&theirs), Ok(Some(_)));
+            let mapped = matches!(receive::<bool>(&theirs), Ok(Some(_)));
             let done = mapped && credentials::become_root(true).is_ok() && action();
             exit_now(i32::from(!done))
         }
         Side::Parent { pid, pidfd } => {
             drop(theirs);
             let mapped = write_maps(pid, &maps.uids, &maps.gids, MapWriter::Programs, false)
-                .and_then(|()| send(&ours, &(), &[]).call("sendmsg"));
+                .and_then(|()| send(&ours, &true, &[]).call("sendmsg"));
             drop(ours);
             let exit = keelbox_sys::wait::wait(std::os::fd::AsFd::as_fd(&pidfd)).call("waitid")?;
             mapped?;
