@@ -330,6 +330,12 @@ fn hear(
     }
 }
 
+/// Microseconds to one decimal: below that, the clock's own cost shows.
+fn tenths(nanoseconds: u64) -> f64 {
+    let tenths = std::time::Duration::from_nanos(nanoseconds).as_secs_f64() * 1e7;
+    tenths.round() / 10.0
+}
+
 fn tell_step(plan: &Plan, index: u32, nanoseconds: u64, on_step: &mut dyn FnMut(StepDone)) {
     let Some(step) = usize::try_from(index)
         .ok()
@@ -337,7 +343,7 @@ fn tell_step(plan: &Plan, index: u32, nanoseconds: u64, on_step: &mut dyn FnMut(
     else {
         return;
     };
-    let microseconds = std::time::Duration::from_nanos(nanoseconds).as_secs_f64() * 1e6;
+    let microseconds = tenths(nanoseconds);
     let side = if step.side == Side::Launcher {
         "launcher"
     } else {

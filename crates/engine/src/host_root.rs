@@ -6,6 +6,7 @@
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use keelbox_spec::failure::Failure;
 use keelbox_spec::image::{HostRoot, ImageConfig, Root};
@@ -113,7 +114,9 @@ impl Layout {
 
 /// Made under another name first: a skeleton is whole or not there.
 fn build(layout: &Layout, skeleton: &Path) -> std::io::Result<()> {
-    let draft = skeleton.with_extension(format!("draft-{}", std::process::id()));
+    static DRAFTS: AtomicU32 = AtomicU32::new(0);
+    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let draft = skeleton.with_extension(format!("draft-{}-{number}", std::process::id()));
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o755)

@@ -134,10 +134,16 @@ fn kind(fd: BorrowedFd<'_>) -> Kind {
         return Kind::Closed;
     };
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Fifo => Kind::Pipe,
+        FileType::Fifo if is_unnamed(fd) => Kind::Pipe,
         FileType::CharacterDevice if stat.st_rdev == rustix::fs::makedev(1, 3) => Kind::Null,
         _ => Kind::Other,
     }
+}
+
+/// A FIFO that has a name is somebody's file, and must not become the container's (it would be chowned).
+fn is_unnamed(fd: BorrowedFd<'_>) -> bool {
+    const PIPEFS_MAGIC: u64 = 0x5049_5045;
+    rustix::fs::fstatfs(fd).is_ok_and(|fs| u64::try_from(fs.f_type) == Ok(PIPEFS_MAGIC))
 }
 
 fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {

@@ -32,15 +32,7 @@ impl Place {
     /// Makes both directories of `id`.
     pub(crate) fn make(roots: &Roots, id: String) -> Result<Self, Failure> {
         let (state_path, data_path) = (roots.running().join(&id), roots.containers().join(&id));
-        let state = loop {
-            make_directory(&state_path)?;
-            let state = open_directory(&state_path)?;
-            // A command that clears up may have taken the empty directory for a leftover: then make it again.
-            if try_lock(&state) && !is_unlinked(&state) {
-                break state;
-            }
-            wait_until_gone(&state_path);
-        };
+        let state = make_state(&state_path)?;
         make_directory(&data_path)?;
         let data = open_directory(&data_path)?;
         Ok(Self {
@@ -118,6 +110,20 @@ fn remove_by_executable(parent: &OwnedFd, name: &CString) {
     let fds = [nothing, nothing, nothing, parent.as_fd(), message.as_fd()];
     if let Ok(pid) = spawn::spawn(&[c"remove", name], &fds) {
         lifecycle::reap(pid);
+    }
+}
+
+/// Makes and locks a state directory.
+fn make_state(path: &Path) -> Result<OwnedFd, Failure> {
+    // A command that clears up may take the empty directory for a leftover, at any moment until it is locked: then make it
+    // again.
+    loop {
+        make_directory(path)?;
+        match open_directory(path) {
+            Ok(state) if try_lock(&state) && !is_unlinked(&state) => return Ok(state),
+            Err(failure) if path.exists() => return Err(failure),
+            _ => wait_until_gone(path),
+        }
     }
 }
 

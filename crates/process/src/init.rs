@@ -146,7 +146,10 @@ impl Init {
                     volatile: *volatile,
                     userxattr: *userxattr,
                 };
-                (*slot, rootfs::overlay(&self.slots, lower, upper, how, 0)?)
+                (
+                    *slot,
+                    rootfs::overlay(&self.slots, lower, upper, how, None)?,
+                )
             }
             // Without a group of its own, what would be mounted is everybody's.
             Op::NewMount { fstype, .. } if is_cgroup(fstype) && !self.in_cgroup => return Ok(()),

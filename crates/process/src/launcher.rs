@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Command;
 use std::time::Instant;
 
-use keelbox_rootfs::{Call, Fault, Outcome, Slots, Treatment, clone_tree, make_devices, overlay};
+use keelbox_rootfs::{
+    Call, Fault, Mapped, Outcome, Slots, Staging, Treatment, clone_tree, make_devices, overlay,
+};
 use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
@@ -59,6 +61,7 @@ pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Faile
     let launcher = Launcher {
         start,
         slots: Slots::default(),
+        staging: Staging::default(),
         tasks: Vec::new(),
         into: None,
         userns: None,
@@ -76,6 +79,7 @@ fn failed(index: u32, fault: Fault) -> Failed {
 struct Launcher<'a> {
     start: &'a Start,
     slots: Slots,
+    staging: Staging,
     /// `tasks` files of v1 groups.
     tasks: Vec<OwnedFd>,
     /// The v2 group that the init is born into.
@@ -116,10 +120,7 @@ impl Launcher<'_> {
                 let begin = start.explain.then(Instant::now);
                 self.apply(op).map_err(|fault| self.cause(index, fault))?;
                 if let Some(begin) = begin {
-                    report.done(
-                        index,
-                        u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX),
-                    );
+                    report.done(index, nanoseconds(begin));
                 }
             }
         }
@@ -179,7 +180,11 @@ impl Launcher<'_> {
                     volatile: *volatile,
                     userxattr: *userxattr,
                 };
-                let mount = overlay(&self.slots, lower, upper, how, self.start.base)?;
+                let mapped = (self.start.base != 0).then_some(Mapped {
+                    owner: self.start.base,
+                    staging: &mut self.staging,
+                });
+                let mount = overlay(&self.slots, lower, upper, how, mapped)?;
                 self.slots.put(*slot, mount)
             }
             Op::MakeDevices {
@@ -279,6 +284,7 @@ impl Launcher<'_> {
         let mut console = None;
         let mut executing = false;
         let mut last = 0;
+        let mut proceeded = None;
         loop {
             let received = receive::<Message>(&self.socket)
                 .map_err(|errno| failed(last, Fault::new("recvmsg", errno)))?;
@@ -291,6 +297,7 @@ impl Launcher<'_> {
                 Message::Console => console = received.fds.into_iter().next(),
                 Message::Ready => {
                     report.ready();
+                    proceeded = Some(Instant::now());
                     let proceed = send(&self.socket, &Message::Proceed, &[]);
                     proceed.map_err(|errno| failed(last, Fault::new("sendmsg", errno)))?;
                 }
@@ -305,6 +312,9 @@ impl Launcher<'_> {
             }
         }
         if executing {
+            if let Some(begin) = proceeded {
+                report.done(last + 1, nanoseconds(begin));
+            }
             return Ok(console);
         }
         Err(failed(
@@ -313,6 +323,10 @@ impl Launcher<'_> {
                 .on("the init ended before it could run the command"),
         ))
     }
+}
+
+fn nanoseconds(begin: Instant) -> u64 {
+    u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn told(call: &str, errno: i32, note: String) -> Fault {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use keelbox_spec::op::Target;
 use keelbox_sys::mount::MountAttr;
 use rustix::fs::{Mode, OFlags};
-use rustix::mount::OpenTreeFlags;
+use rustix::mount::{OpenTreeFlags, UnmountFlags};
 
 use crate::attach::{attach_fd, leave_open};
 use crate::detached::new_mount;
@@ -24,35 +24,72 @@ pub fn etc_files(root: BorrowedFd<'_>, files: &[(CString, Vec<u8>)]) -> Outcome 
     let attributes =
         MountAttr::MOUNT_ATTR_NOSUID | MountAttr::MOUNT_ATTR_NODEV | MountAttr::MOUNT_ATTR_NOEXEC;
     let option = |key: &CStr, value: &CStr| (key.to_owned(), Some(value.to_owned()));
-    let holder = new_mount(
+    let mount = new_mount(
         c"tmpfs",
         &[option(c"size", c"1m"), option(c"mode", c"0755")],
         attributes.bits(),
     )?;
+    let mut holder = Holder {
+        mount,
+        root,
+        attached: false,
+    };
     for (name, content) in files {
-        put(root, &holder, name, content)
+        put(&mut holder, name, content)
             .map_err(|fault| fault.on(format!("/etc/{}", name.to_string_lossy())))?;
     }
-    leave_open(holder);
-    Ok(())
+    holder.detach()
 }
 
-fn put(root: BorrowedFd<'_>, holder: &OwnedFd, name: &CStr, content: &[u8]) -> Outcome {
+/// The file system that the files are in.
+struct Holder<'a> {
+    mount: OwnedFd,
+    root: BorrowedFd<'a>,
+    attached: bool,
+}
+
+impl Holder<'_> {
+    fn clone(&mut self, name: &CStr) -> Outcome<OwnedFd> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let open = |mount: &OwnedFd| rustix::mount::open_tree(mount, name, flags);
+        match open(&self.mount) {
+            // Before Linux 6.15 only what is attached can be cloned: over the root, where no path leads to it.
+            Err(rustix::io::Errno::INVAL) if !self.attached => {
+                attach_fd(self.mount.as_fd(), self.root)?;
+                self.attached = true;
+                open(&self.mount).call("open_tree")
+            }
+            other => other.call("open_tree"),
+        }
+    }
+
+    /// Leaves nothing but the files' own mounts.
+    fn detach(self) -> Outcome {
+        if self.attached {
+            rustix::process::fchdir(&self.mount).call("fchdir")?;
+            rustix::mount::unmount(c".", UnmountFlags::DETACH).call("umount2")?;
+            rustix::process::fchdir(self.root).call("fchdir")?;
+        }
+        leave_open(self.mount);
+        Ok(())
+    }
+}
+
+fn put(holder: &mut Holder<'_>, name: &CStr, content: &[u8]) -> Outcome {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file =
-        rustix::fs::openat(holder, name, flags, Mode::from_raw_mode(0o644)).call("openat")?;
+    let file = rustix::fs::openat(&holder.mount, name, flags, Mode::from_raw_mode(0o644))
+        .call("openat")?;
     write_all(file.as_fd(), content)?;
     leave_open(file);
     let path = CString::new([b"etc/", name.to_bytes()].concat()).unwrap_or_default();
-    let target = match resolve_target(root, &path, Target::File, true) {
+    let target = match resolve_target(holder.root, &path, Target::File, true) {
         Err(Fault {
             errno: keelbox_sys::Errno::EROFS,
             ..
         }) => return Ok(()),
         other => other?,
     };
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let bind = rustix::mount::open_tree(holder, name, flags).call("open_tree")?;
+    let bind = holder.clone(name)?;
     attach_fd(bind.as_fd(), target.as_fd())?;
     leave_open(bind);
     leave_open(target);

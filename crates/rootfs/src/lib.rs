@@ -24,6 +24,6 @@ pub use etc::{etc_files, sysctl};
 pub use fault::{Call, Fault, Outcome};
 pub use lookup::{open_file, resolve_target};
 pub use masks::{mask, read_only_paths};
-pub use overlay::{Treatment, overlay};
+pub use overlay::{Mapped, Staging, Treatment, overlay};
 pub use pivot::{pivot, private_mounts, read_only_root};
 pub use slots::Slots;

@@ -12,7 +12,7 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use crate::attach::leave_open;
 use crate::detached::new_mount;
-use crate::fault::{Call, Fault, Outcome};
+use crate::fault::{Call, Outcome};
 
 /// Hides `paths` below `base`; those that this kernel does not have are passed over.
 ///
@@ -78,21 +78,31 @@ impl Covers<'_> {
         if let Some(cover) = self.directory.take() {
             return Ok(cover);
         }
-        if self.empty.is_none() {
-            let read_only = MountAttr::MOUNT_ATTR_RDONLY
-                | MountAttr::MOUNT_ATTR_NOSUID
-                | MountAttr::MOUNT_ATTR_NODEV;
-            let options = [
-                (c"size".to_owned(), Some(c"0".to_owned())),
-                (c"mode".to_owned(), Some(c"0555".to_owned())),
-            ];
-            self.empty = Some(new_mount(c"tmpfs", &options, read_only.bits())?);
-        }
-        match &self.empty {
-            Some(empty) => clone(empty.as_fd(), c""),
-            None => Err(Fault::new("fsmount", Errno::ENOENT)),
+        let empty = match self.empty.take() {
+            Some(empty) => empty,
+            None => new_empty()?,
+        };
+        match clone(empty.as_fd(), c"") {
+            Ok(cover) => {
+                self.empty = Some(empty);
+                Ok(cover)
+            }
+            // Before Linux 6.15 a detached mount cannot be cloned: it serves itself, and the next is a new one.
+            Err(fault) if fault.errno == Errno::EINVAL => Ok(empty),
+            Err(fault) => Err(fault),
         }
     }
+}
+
+fn new_empty() -> Outcome<OwnedFd> {
+    let read_only =
+        MountAttr::MOUNT_ATTR_RDONLY | MountAttr::MOUNT_ATTR_NOSUID | MountAttr::MOUNT_ATTR_NODEV;
+    let option = |key: &CStr, value: &CStr| (key.to_owned(), Some(value.to_owned()));
+    new_mount(
+        c"tmpfs",
+        &[option(c"size", c"0"), option(c"mode", c"0555")],
+        read_only.bits(),
+    )
 }
 
 fn clone(of: BorrowedFd<'_>, path: &CStr) -> Outcome<OwnedFd> {

@@ -1,9 +1,9 @@
-//! Overlays, with layers given as fds; on older kernels as paths in a mount namespace of the launcher's own.
+//! Overlays, with layers given as fds; on older kernels by the names of fds of attached mounts.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use keelbox_spec::op::{Lower, Upper};
+use keelbox_spec::op::{Lower, Slot, Upper};
 use keelbox_sys::Errno;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MoveMountFlags, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string};
@@ -24,10 +24,17 @@ pub struct Treatment {
     pub userxattr: bool,
 }
 
+/// For layers whose ids are mapped.
+#[derive(Debug)]
+pub struct Mapped<'a> {
+    /// The host id that owns the work directory as the kernel sees it through the layer's mapped mount: without it as the
+    /// file-system id the mount succeeds and is silently read-only.
+    pub owner: u32,
+    /// Where older kernels find the layers.
+    pub staging: &'a mut Staging,
+}
+
 /// Mounts an overlay, detached.
-///
-/// `owner` is the host id that owns the work directory as the kernel sees it through the layer's mapped mount, 0 for an
-/// unmapped one: without it as the file-system id the mount succeeds and is silently read-only.
 ///
 /// # Errors
 ///
@@ -37,14 +44,15 @@ pub fn overlay(
     lower: &[Lower],
     upper: &Upper,
     how: Treatment,
-    owner: u32,
+    mapped: Option<Mapped<'_>>,
 ) -> Outcome<OwnedFd> {
-    let _identity = FsIdentity::assume(owner);
+    let _identity = FsIdentity::assume(mapped.as_ref().map_or(0, |mapped| mapped.owner));
     match by_fd(slots, lower, upper, how) {
         // Before Linux 6.13 a layer cannot be an fd; `lowerdir+` itself is of 6.5.
-        Err(fault) if matches!(fault.errno, Errno::EINVAL | Errno::EOPNOTSUPP) => {
-            by_path(slots, lower, upper, how)
-        }
+        Err(fault) if matches!(fault.errno, Errno::EINVAL | Errno::EOPNOTSUPP) => match mapped {
+            Some(mapped) => by_staging(mapped.staging, slots, lower, upper, how),
+            None => by_path(lower, upper, how),
+        },
         other => other,
     }
 }
@@ -94,99 +102,93 @@ fn check_writable(mount: &OwnedFd) -> Outcome {
     Ok(())
 }
 
-/// The older way: each mapped layer is attached over its own path, in a mount namespace that only the launcher is in.
-fn by_path(slots: &Slots, lower: &[Lower], upper: &Upper, how: Treatment) -> Outcome<OwnedFd> {
-    let staging = Staging::enter(slots, lower, upper)?;
+/// The older way, for layers that are as their paths show them.
+fn by_path(lower: &[Lower], upper: &Upper, how: Treatment) -> Outcome<OwnedFd> {
+    let open = |path: &CStr| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty())
+            .call("open")
+            .map_err(|fault| fault.on(path.to_string_lossy()))
+    };
+    let layers: Vec<_> = lower
+        .iter()
+        .map(|layer| open(&layer.path))
+        .collect::<Outcome<_>>()?;
+    let layers: Vec<_> = layers.iter().map(AsFd::as_fd).collect();
+    by_name(&layers, open(&upper.path)?.as_fd(), upper, how)
+}
+
+/// The older way, for mapped layers: they must be attached somewhere in our mount namespace.
+fn by_staging(
+    staging: &mut Staging,
+    slots: &Slots,
+    lower: &[Lower],
+    upper: &Upper,
+    how: Treatment,
+) -> Outcome<OwnedFd> {
+    let layers: Vec<_> = lower
+        .iter()
+        .map(|layer| staging.attach(slots, layer.slot))
+        .collect::<Outcome<_>>()?;
+    let base = staging.attach(slots, upper.base)?;
+    by_name(&layers, base, upper, how)
+}
+
+/// Layers as the names of their fds: short, since a value may have 255 bytes, and without anything to escape.
+fn by_name(
+    lower: &[BorrowedFd<'_>],
+    base: BorrowedFd<'_>,
+    upper: &Upper,
+    how: Treatment,
+) -> Outcome<OwnedFd> {
     let context = open(OVERLAY)?;
-    let set = |key: &CStr, value: &CStr| {
-        fsconfig_set_string(context.as_fd(), key, value)
+    let set = |key: &CStr, value: Vec<u8>| {
+        let value = CString::new(value).map_err(|_| Fault::new("fsconfig", Errno::EINVAL))?;
+        fsconfig_set_string(context.as_fd(), key, &value)
             .map_err(|errno| explained(&context, "fsconfig", errno, OVERLAY))
     };
-    set(c"lowerdir", &staging.lower)?;
-    set(c"upperdir", &staging.upper)?;
-    set(c"workdir", &staging.work)?;
+    let name = |fd: &BorrowedFd<'_>| format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let below = |folder: &CStr| [name(&base).as_bytes(), b"/", folder.to_bytes()].concat();
+    set(
+        c"lowerdir",
+        lower.iter().map(name).collect::<Vec<_>>().join(":").into(),
+    )?;
+    set(c"upperdir", below(&upper.upper))?;
+    set(c"workdir", below(&upper.work))?;
     finish(&context, how)
 }
 
-/// Paths that reach the layers through the mounts of their slots.
-struct Staging {
-    lower: CString,
-    upper: CString,
-    work: CString,
+/// A mount namespace of the launcher's own, for kernels that take no detached mount as a layer.
+#[derive(Debug, Default)]
+pub struct Staging {
+    entered: bool,
+    attached: Vec<Slot>,
 }
 
 impl Staging {
-    fn enter(slots: &Slots, lower: &[Lower], upper: &Upper) -> Outcome<Self> {
-        private_namespace()?;
-        let mut joined = Vec::new();
-        for layer in lower {
-            let path = attach_over(slots.get(layer.slot)?, &layer.path)?;
-            if !joined.is_empty() {
-                joined.push(b':');
-            }
-            joined.extend(escape(&path));
+    /// Attaches a slot's mount, once, and answers its fd. The mounts lie on `/`, one over the other: paths still start
+    /// below them, and only an fd leads to one.
+    fn attach<'s>(&mut self, slots: &'s Slots, slot: Slot) -> Outcome<BorrowedFd<'s>> {
+        self.enter()?;
+        let mount = slots.get(slot)?;
+        if !self.attached.contains(&slot) {
+            let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+            rustix::mount::move_mount(mount, c"", rustix::fs::CWD, c"/", flags)
+                .call("move_mount")?;
+            self.attached.push(slot);
         }
-        let base = attach_over(slots.get(upper.base)?, &upper.path)?;
-        let below = |name: &CStr| text([base.as_bytes(), b"/", name.to_bytes()].concat());
-        Ok(Self {
-            lower: text(joined)?,
-            upper: below(&upper.upper)?,
-            work: below(&upper.work)?,
-        })
+        Ok(mount)
     }
-}
 
-/// Enters a mount namespace that nobody else is in, once.
-fn private_namespace() -> Outcome {
-    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).call("unshare")?;
-    // Later unmounts on the host still come in, so that the supervisor keeps none of its mounts busy.
-    private_mounts(rustix::mount::MountPropagationFlags::DOWNSTREAM)
-}
-
-/// Attaches a detached mount over the path that it was cloned from, and answers that path.
-fn attach_over(mount: BorrowedFd<'_>, path: &CStr) -> Outcome<CString> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    match rustix::mount::move_mount(mount, c"", rustix::fs::CWD, path, flags) {
-        // Attached already, for another overlay that shares the base; or a kernel thread of events we need not know:
-        // the path reaches the mount in both cases if both are the same mount.
-        Err(rustix::io::Errno::INVAL) if same_mount(mount, path) => Ok(path.to_owned()),
-        other => other
-            .call("move_mount")
-            .map_err(|fault| fault.on(path.to_string_lossy()))
-            .map(|()| path.to_owned()),
-    }
-}
-
-fn same_mount(mount: BorrowedFd<'_>, path: &CStr) -> bool {
-    let id = |fd: BorrowedFd<'_>| {
-        rustix::fs::statx(
-            fd,
-            c"",
-            rustix::fs::AtFlags::EMPTY_PATH,
-            rustix::fs::StatxFlags::MNT_ID,
-        )
-        .map(|s| s.stx_mnt_id)
-    };
-    let there = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-    there.is_ok_and(|there| {
-        id(there.as_fd()).is_ok_and(|one| id(mount).is_ok_and(|other| one == other))
-    })
-}
-
-/// overlayfs takes `:` and `\` in a layer's path as its own unless they are escaped.
-fn escape(path: &CStr) -> Vec<u8> {
-    let mut escaped = Vec::new();
-    for byte in path.to_bytes() {
-        if matches!(byte, b':' | b'\\') {
-            escaped.push(b'\\');
+    fn enter(&mut self) -> Outcome {
+        if self.entered {
+            return Ok(());
         }
-        escaped.push(*byte);
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).call("unshare")?;
+        self.entered = true;
+        // Later unmounts on the host still come in, so that the supervisor keeps none of its mounts busy.
+        private_mounts(rustix::mount::MountPropagationFlags::DOWNSTREAM)
     }
-    escaped
-}
-
-fn text(bytes: Vec<u8>) -> Outcome<CString> {
-    CString::new(bytes).map_err(|_| Fault::new("fsconfig", Errno::EINVAL))
 }
 
 /// The file-system ids of the container's root while it lives (`setfsuid`, `setfsgid`), with the capabilities that the
