@@ -48,7 +48,7 @@ fn needs_userns(op: &Op, errno: Errno) -> bool {
     );
     match op {
         Op::CloneTree { map_ids, .. } => *map_ids && refused,
-        Op::Clone3 { .. } | Op::MapIds { .. } | Op::Overlay { .. } => refused,
+        Op::Clone3 { .. } | Op::Unshare { .. } | Op::MapIds { .. } | Op::Overlay { .. } => refused,
         _ => false,
     }
 }
@@ -63,7 +63,7 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         Op::ChangeDirectory { path } => Failure::new(Code::InvalidArg, format!("cannot go to the working directory {}", path.to_string_lossy()))
             .why(errno.text())
             .hint("choose another directory with --workdir"),
-        Op::Clone3 { .. } => userns_failure(errno),
+        Op::Clone3 { .. } | Op::Unshare { .. } => userns_failure(errno),
         Op::MapIds { writer, .. } => map_failure(*writer, errno, note),
         Op::CloneTree { source, map_ids: true, .. } => Failure::new(Code::Mount, format!("cannot show {} with the container's ids", source.to_string_lossy()))
             .why(format!("its file system does not take id-mapped mounts ({})", errno.text()))

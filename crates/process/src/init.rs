@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use keelbox_rootfs as rootfs;
-use keelbox_rootfs::{Call, Fault, Outcome, Slots, Treatment};
+use keelbox_rootfs::{Call, Covers, Fault, Outcome, Slots, Treatment};
 use keelbox_spec::op::{Command, Op, Side, Slot, User, namespace};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
@@ -35,6 +35,7 @@ pub(crate) fn main(
         slots: Slots::default(),
         root: None,
         dev: None,
+        covers: Covers::default(),
         identity: Identity::default(),
         set_groups: true,
         set_home: false,
@@ -59,6 +60,7 @@ struct Init {
     slots: Slots,
     root: Option<OwnedFd>,
     dev: Option<OwnedFd>,
+    covers: Covers,
     identity: Identity,
     set_groups: bool,
     set_home: bool,
@@ -201,7 +203,12 @@ impl Init {
                 Ok(())
             }
             Op::EtcFiles { files } => rootfs::etc_files(self.root()?, files),
-            Op::Mask { base, paths } => rootfs::mask(self.slots.get(*base)?, self.dev()?, paths),
+            Op::Mask { base, paths } => {
+                let mut covers = std::mem::take(&mut self.covers);
+                let masked = rootfs::mask(&mut covers, self.slots.get(*base)?, self.dev()?, paths);
+                self.covers = covers;
+                masked
+            }
             Op::ReadOnlyPaths { base, paths } => {
                 rootfs::read_only_paths(self.slots.get(*base)?, paths)
             }
@@ -287,10 +294,12 @@ impl Init {
 
     fn unshare(&self, namespaces: u64) -> Outcome {
         // Without a cgroup of its own the container would take the caller's for its root, and see its neighbours.
-        if namespaces == namespace::CLONE_NEWCGROUP && !self.in_cgroup {
-            return Ok(());
-        }
-        let flags = i32::try_from(namespaces).unwrap_or(0);
+        let unwanted = if self.in_cgroup {
+            0
+        } else {
+            namespace::CLONE_NEWCGROUP
+        };
+        let flags = i32::try_from(namespaces & !unwanted).unwrap_or(0);
         nix::sched::unshare(nix::sched::CloneFlags::from_bits_retain(flags)).call("unshare")
     }
 

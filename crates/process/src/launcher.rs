@@ -8,10 +8,11 @@ use std::time::Instant;
 use keelbox_rootfs::{
     Call, Fault, Mapped, Outcome, Slots, Staging, Treatment, clone_tree, make_devices, overlay,
 };
-use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide};
+use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::clone::{Side, clone3};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::handshake::Message;
@@ -129,7 +130,7 @@ impl Launcher<'_> {
 
     /// An init that failed first is why the launcher's step failed.
     fn cause(&self, index: u32, fault: Fault) -> Failed {
-        if fault.errno == Errno::EPIPE
+        if has_message(&self.socket)
             && let Ok(Some(received)) = receive::<Message>(&self.socket)
             && let Message::Failed {
                 index,
@@ -272,8 +273,15 @@ impl Launcher<'_> {
         Ok(())
     }
 
+    /// Sends what the init attaches. The layers of an overlay stay here and are let go: an init that held the last fd of a
+    /// detached mount would wait for its end in execve.
     fn send_mounts(&mut self) -> Outcome {
-        let (slots, fds): (Vec<_>, Vec<BorrowedFd<'_>>) = self.slots.filled().unzip();
+        let wanted = |slot| self.start.steps.iter().any(|(_, op)| attaches(op, slot));
+        let (slots, fds): (Vec<_>, Vec<BorrowedFd<'_>>) = self
+            .slots
+            .filled()
+            .filter(|(slot, _)| wanted(*slot))
+            .unzip();
         send(&self.socket, &Message::Mounts(slots), &fds).call("sendmsg")?;
         self.slots.clear();
         Ok(())
@@ -322,6 +330,26 @@ impl Launcher<'_> {
             Fault::new("recvmsg", Errno::EPIPE)
                 .on("the init ended before it could run the command"),
         ))
+    }
+}
+
+fn has_message(socket: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(socket, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+/// Whether an operation attaches the mount of a slot.
+fn attaches(op: &Op, wanted: Slot) -> bool {
+    match op {
+        Op::AttachRoot { slot }
+        | Op::Attach { slot, .. }
+        | Op::AttachInside { slot, .. }
+        | Op::AttachDevices { slot, .. } => *slot == wanted,
+        _ => false,
     }
 }
 

@@ -14,44 +14,51 @@ use crate::attach::leave_open;
 use crate::detached::new_mount;
 use crate::fault::{Call, Outcome};
 
+/// The mounts that go over things, each made when it is first needed. A clone that found no target serves the next.
+#[derive(Debug, Default)]
+pub struct Covers {
+    empty: Option<OwnedFd>,
+    file: Option<OwnedFd>,
+    directory: Option<OwnedFd>,
+}
+
 /// Hides `paths` below `base`; those that this kernel does not have are passed over.
 ///
 /// # Errors
 ///
 /// The kernel's.
-pub fn mask(base: BorrowedFd<'_>, dev: BorrowedFd<'_>, paths: &[(CString, bool)]) -> Outcome {
-    let mut covers = Covers {
-        dev,
-        empty: None,
-        file: None,
-        directory: None,
-    };
+pub fn mask(
+    covers: &mut Covers,
+    base: BorrowedFd<'_>,
+    dev: BorrowedFd<'_>,
+    paths: &[(CString, bool)],
+) -> Outcome {
     for (path, directory) in paths {
-        match covers.put(base, path, *directory) {
+        match covers.put(base, dev, path, *directory) {
             Ok(()) => {}
             Err(fault) if fault.errno == Errno::ENOENT => {}
             // A path that is a file on one kernel and a directory on another.
-            Err(fault) if fault.errno == Errno::ENOTDIR => covers.put(base, path, !directory)?,
+            Err(fault) if fault.errno == Errno::ENOTDIR => {
+                covers.put(base, dev, path, !directory)?
+            }
             Err(fault) => return Err(fault.on(path.to_string_lossy())),
         }
     }
     Ok(())
 }
 
-/// The mounts that go over things, each made when it is first needed. A clone that found no target serves the next.
-struct Covers<'a> {
-    dev: BorrowedFd<'a>,
-    empty: Option<OwnedFd>,
-    file: Option<OwnedFd>,
-    directory: Option<OwnedFd>,
-}
-
-impl Covers<'_> {
-    fn put(&mut self, base: BorrowedFd<'_>, path: &CStr, directory: bool) -> Outcome {
+impl Covers {
+    fn put(
+        &mut self,
+        base: BorrowedFd<'_>,
+        dev: BorrowedFd<'_>,
+        path: &CStr,
+        directory: bool,
+    ) -> Outcome {
         let cover = if directory {
             self.empty_directory()?
         } else {
-            self.null()?
+            self.null(dev)?
         };
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
         let moved = rustix::mount::move_mount(&cover, c"", base, path, flags);
@@ -67,10 +74,10 @@ impl Covers<'_> {
         moved.call("move_mount")
     }
 
-    fn null(&mut self) -> Outcome<OwnedFd> {
+    fn null(&mut self, dev: BorrowedFd<'_>) -> Outcome<OwnedFd> {
         match self.file.take() {
             Some(cover) => Ok(cover),
-            None => clone(self.dev, c"null"),
+            None => clone(dev, c"null"),
         }
     }
 

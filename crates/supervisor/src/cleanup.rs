@@ -1,11 +1,12 @@
 //! Removing what a container leaves: control groups, directories.
 
 use std::ffi::{CStr, CString};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use keelbox_process::{Maps, as_mapped_root};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
 /// Ends what is left in the groups and removes them. A process that is being killed leaves its group only when it is gone,
@@ -40,6 +41,8 @@ pub fn remove_mapped(parent: BorrowedFd<'_>, name: &CStr, maps: &Maps) -> Result
 /// Directories deeper than this below the top are moved up before they are entered: a tree may be deeper than there are
 /// fds, or room on the stack.
 const DEEPEST: u32 = 32;
+/// Bytes of directory entries read at once; there is one such buffer for each level.
+const ENTRIES: usize = 2048;
 
 /// Removes `name` in `parent` with everything below it, by directory fds: what a container left there can be anything, and
 /// a link must never lead the removal elsewhere (RUSTSEC-2023-0018).
@@ -83,11 +86,13 @@ struct Tree<'a> {
 
 impl Tree<'_> {
     fn empty(&mut self, directory: BorrowedFd<'_>, depth: u32) {
-        let entries = match Dir::read_from(directory) {
-            Ok(entries) => entries,
-            Err(errno) => return self.note(Err(errno)),
-        };
-        for entry in entries.flatten() {
+        let mut buffer = [MaybeUninit::uninit(); ENTRIES];
+        let mut entries = RawDir::new(directory, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(errno) => return self.note(Err(errno)),
+            };
             let name = entry.file_name();
             if name == c"." || name == c".." {
                 continue;

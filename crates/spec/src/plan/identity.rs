@@ -8,7 +8,7 @@ use crate::plan::{Context, Steps, slots, text};
 pub(crate) fn create(context: &Context<'_>, steps: &mut Steps) {
     let choices = context.choices;
     let clone = Op::Clone3 {
-        namespaces: choices.namespaces,
+        namespaces: choices.namespaces & !namespace::CLONE_NEWNET,
         base: context.place.base,
     };
     steps.launcher(
@@ -43,19 +43,14 @@ fn enter(context: &Context<'_>, steps: &mut Steps) {
             "a process that moves itself does not wait for the kernel's 11 ms grace period",
         );
     }
-    steps.init(
-        Op::ReceiveMounts,
-        "wait until the ids are mapped and the mounts are there",
-    );
-    if any {
-        let cgroup = Op::Unshare {
-            namespaces: namespace::CLONE_NEWCGROUP,
-        };
-        steps.init(
-            cgroup,
-            "the container's own cgroup is the root that it sees; only after it has entered it",
-        );
+    let cgroup = if any { namespace::CLONE_NEWCGROUP } else { 0 };
+    let namespaces = cgroup | context.choices.namespaces & namespace::CLONE_NEWNET;
+    if namespaces != 0 {
+        let why = "a network namespace takes longest to make: meanwhile the launcher goes on; and the root of a cgroup namespace is the group that its maker is in";
+        steps.init(Op::Unshare { namespaces }, why);
     }
+    let receive = "wait until the ids are mapped and the mounts are there";
+    steps.init(Op::ReceiveMounts, receive);
     if !context.choices.uids.is_empty() {
         let set_groups = context.choices.set_groups;
         steps.init(
