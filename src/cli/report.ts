@@ -26,16 +26,30 @@ function isKnown(error: unknown): error is KnownError {
 
 function errorText(error: KnownError): string {
   const paint = paintFor(2);
-  const why = error.why ?? failedCall(error);
+  const why = printable(error.why ?? failedCall(error));
+  const hint = printable(error.hint ?? usualFix(error));
   const more = `more: keelbox explain ${error.code}`;
   return [
-    ...labelled(paint.bold(paint.red('error:')), 'error: ', wrap(error.message, terminalWidth(2) - 7)),
+    ...labelled(paint.bold(paint.red('error:')), 'error: ', wrap(printable(error.message), terminalWidth(2) - 7)),
     ...(why ? labelled('  why:', '  why: ', wrap(why, terminalWidth(2) - 7)) : []),
     // Never wrapped by us: a line of it may be a command to copy.
-    ...(error.hint ? labelled(paint.green('  fix:'), '  fix: ', error.hint.split('\n')) : []),
+    ...(hint ? labelled(paint.green('  fix:'), '  fix: ', hint.split('\n')) : []),
     paint.dim(`  code: ${error.code}   ${more}`),
     '',
   ].join('\n');
+}
+
+/** For a word that an option cannot take, where nothing better is known. */
+function usualFix({code}: KnownError): string {
+  const isUsage = code === 'ERR_KEELBOX_INVALID_ARG' || code === 'ERR_KEELBOX_USAGE';
+  return isUsage ? 'keelbox run --help shows the form of each option' : '';
+}
+
+/** Names come from arguments and images: what a terminal would obey is shown, not sent. */
+function printable(text = ''): string {
+  return text.replace(/\p{Cc}/gu, character =>
+    character === '\n' ? character : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }
 
 /** The label before the first line, the others under its text. */

@@ -1,9 +1,7 @@
 //! One try to start a container: everything that is made for it, so that it can be taken back.
 
 use std::ffi::CString;
-use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
 
 use keelbox_process::{receive, send, seqpacket_pair};
 use keelbox_spec::failure::{Code, Failure};
@@ -18,10 +16,11 @@ use keelbox_supervisor::protocol::{Event, Request};
 use crate::collect::collect;
 use crate::config::{self, Config};
 use crate::lifecycle::{Running, Started, StepDone, reap, wants_range};
+use crate::outputs::Outputs;
 use crate::plan_view::StepView;
 use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
-use crate::store::{Place, internal, new_id, store_failure};
+use crate::store::{Place, internal, new_id};
 use crate::{facts, ids, names, source, spawn, translate};
 
 /// A start that failed, and whether it would work without a user namespace.
@@ -40,6 +39,7 @@ pub(crate) struct Attempt<'a> {
     base: u32,
     plan: Plan,
     stdio: Stdio,
+    outputs: Outputs,
 }
 
 impl<'a> Attempt<'a> {
@@ -49,7 +49,6 @@ impl<'a> Attempt<'a> {
         request: &'a RunRequest,
         notice: Option<String>,
     ) -> Result<Self, Failure> {
-        check_files(request)?;
         let file_sources = source::file_sources(request)?;
         let host = facts::gather(request);
         let stdio = Stdio::arrange(request)?;
@@ -66,6 +65,7 @@ impl<'a> Attempt<'a> {
         };
         let mut plan = plan::build(request, &image, &host, &planned)?;
         plan.notices.extend(notice);
+        let outputs = Outputs::open(request)?;
         let place = Place::make(roots, id)?;
         match fill(roots, request, &place, &image, &plan) {
             Ok(name) => Ok(Self {
@@ -77,6 +77,7 @@ impl<'a> Attempt<'a> {
                 base,
                 plan,
                 stdio,
+                outputs,
             }),
             Err((failure, name)) => {
                 place.discard(roots, name.as_deref());
@@ -115,7 +116,7 @@ impl<'a> Attempt<'a> {
             pid,
             notices: self.plan.notices.clone(),
         };
-        write_files(self.request, &started).map_err(hard)?;
+        self.outputs.write(&started.id, pid);
         Ok(Running {
             started,
             control: ours,
@@ -265,34 +266,6 @@ fn config(
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
     }
-}
-
-/// --cidfile must not be there yet, as docker has it: a script that reads it must not find an older container's id.
-fn check_files(request: &RunRequest) -> Result<(), Failure> {
-    let Some(path) = &request.cidfile else {
-        return Ok(());
-    };
-    if Path::new(path).exists() {
-        return Err(Failure::new(
-            Code::InvalidArg,
-            format!("the file {path} of --cidfile is there already"),
-        )
-        .hint("remove it, or name another file")
-        .path(path));
-    }
-    Ok(())
-}
-
-fn write_files(request: &RunRequest, started: &Started) -> Result<(), Failure> {
-    let write = |path: &Option<String>, text: &str| -> Result<(), Failure> {
-        let Some(path) = path else { return Ok(()) };
-        let path = PathBuf::from(path);
-        fs::write(&path, text).map_err(|error| {
-            store_failure("write", &path, &error).hint("name a file that you can write")
-        })
-    };
-    write(&request.cidfile, &started.id)?;
-    write(&request.pidfile, &started.pid.to_string())
 }
 
 type Heard = (i32, Option<OwnedFd>);

@@ -31,7 +31,9 @@ pub(crate) fn gather(request: &RunRequest) -> HostFacts {
     HostFacts {
         uid,
         gid,
-        cgroups: keelbox_cgroups::discover(cgroup_parent(uid)),
+        cgroups: keelbox_cgroups::discover(cgroup_parent()),
+        permitted: permitted(),
+        nested: uid == 0 && !is_host_root(),
         subordinate: if uid == 0 { None } else { subordinate(uid) },
         nofile_hard: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
         last_capability: number("/proc/sys/kernel/cap_last_cap").unwrap_or(40),
@@ -46,9 +48,21 @@ pub(crate) fn gather(request: &RunRequest) -> HostFacts {
     }
 }
 
+/// Whether the caller is root, and of a user namespace that has every id: root of one that an ordinary user has made is
+/// one of those (user_namespaces(7)).
+pub(crate) fn is_host_root() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
+    rustix::process::geteuid().is_root() && whole
+}
+
+fn permitted() -> u64 {
+    rustix::thread::capabilities(None).map_or(0, |sets| sets.permitted.bits())
+}
+
 /// The group under which root's containers have theirs; `KEELBOX_CGROUP_PARENT` moves it. An ordinary user has none yet.
-fn cgroup_parent(uid: u32) -> Option<String> {
-    if uid != 0 {
+fn cgroup_parent() -> Option<String> {
+    if !is_host_root() {
         return None;
     }
     let set = std::env::var("KEELBOX_CGROUP_PARENT")
@@ -62,7 +76,7 @@ fn cgroup_parent(uid: u32) -> Option<String> {
 
 /// The control groups that a container called `id` may have: for one that was cut short before it was written down.
 pub(crate) fn cgroup_paths(id: &str) -> Vec<CString> {
-    let Some(parent) = cgroup_parent(rustix::process::geteuid().as_raw()) else {
+    let Some(parent) = cgroup_parent() else {
         return Vec::new();
     };
     let host = keelbox_cgroups::discover(None);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use keelbox_spec::failure::Failure;
 use serde::Serialize;
 
+use crate::facts;
 use crate::ids;
 use crate::list::list;
 use crate::roots::Roots;
@@ -73,7 +74,7 @@ pub fn info(roots: &Roots) -> Result<HostReport, Failure> {
             .to_string_lossy()
             .into_owned(),
         arch: std::env::consts::ARCH,
-        rootless: !rustix::process::geteuid().is_root(),
+        rootless: !facts::is_host_root(),
         root: roots.root.display().to_string(),
         run_root: roots.run_root.display().to_string(),
         cgroups: match (v2.is_some(), cgroups.v1.is_empty()) {

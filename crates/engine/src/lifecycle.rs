@@ -108,7 +108,7 @@ pub fn start(
 fn may_go_without(roots: &Roots, request: &RunRequest) -> bool {
     let host_image =
         source::image(roots, request, false).is_ok_and(|image| matches!(image.root, Root::Host(_)));
-    rustix::process::geteuid().is_root() && request.userns == UsernsRequest::Auto && !host_image
+    facts::is_host_root() && request.userns == UsernsRequest::Auto && !host_image
 }
 
 /// Whether the container is to have a range of host ids of its own.

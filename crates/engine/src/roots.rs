@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use keelbox_spec::failure::{Code, Failure};
 
+use crate::facts;
 use crate::store::store_failure;
 
 /// The two directories.
@@ -102,7 +103,7 @@ fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
 }
 
 fn default_root() -> Result<PathBuf, Failure> {
-    if rustix::process::geteuid().is_root() {
+    if facts::is_host_root() {
         return Ok(PathBuf::from("/var/lib/keelbox"));
     }
     let set = |name: &str| {
@@ -119,7 +120,7 @@ fn default_root() -> Result<PathBuf, Failure> {
 }
 
 fn default_run_root(root: &Path) -> PathBuf {
-    if rustix::process::geteuid().is_root() {
+    if facts::is_host_root() {
         return PathBuf::from("/run/keelbox");
     }
     let runtime = std::env::var_os("XDG_RUNTIME_DIR")

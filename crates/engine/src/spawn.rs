@@ -9,6 +9,8 @@ use keelbox_spec::failure::{Code, Failure};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::SigSet;
 
+use crate::guarded;
+
 /// Above every number that an fd is moved to, so that moving one never closes another.
 const FIRST_FREE: RawFd = 64;
 
@@ -28,42 +30,39 @@ pub(crate) fn executable() -> Result<PathBuf, Failure> {
 /// Starts the executable in a role, in a session of its own, with `fds` as its 0, 1, 2, ... and no environment. Its pid.
 pub(crate) fn spawn(role: &[&CStr], fds: &[BorrowedFd<'_>]) -> Result<i32, Failure> {
     let path = executable()?;
-    let shown = path.display().to_string();
     let fail = |errno: nix::errno::Errno| {
-        Failure::new(Code::Runtime, format!("cannot start {shown}"))
+        Failure::new(Code::Runtime, format!("cannot start {}", path.display()))
             .why(errno.desc())
             .hint("install keelbox again; its files may be missing, or may not be executable")
             .errno(format!("{errno:?}"))
             .path(&path)
     };
-    let program = CString::new(path.clone().into_os_string().into_encoded_bytes())
-        .map_err(|_| fail(nix::errno::Errno::EINVAL))?;
-    let mut actions = PosixSpawnFileActions::init().map_err(fail)?;
+    let guarded =
+        guarded::open(&path).map_err(|errno| fail(nix::errno::Errno::from_raw(errno.raw())))?;
+    let name = format!("/proc/self/fd/{}", guarded.as_raw_fd());
+    let program = CString::new(name).map_err(|_| fail(nix::errno::Errno::EINVAL))?;
+    start(&program, role, fds).map_err(fail)
+}
+
+fn start(program: &CStr, role: &[&CStr], fds: &[BorrowedFd<'_>]) -> nix::Result<i32> {
+    let mut actions = PosixSpawnFileActions::init()?;
     let mut moved: Vec<OwnedFd> = Vec::new();
     for (target, fd) in (0..).zip(fds) {
         let high = rustix::io::fcntl_dupfd_cloexec(fd, FIRST_FREE)
-            .map_err(|errno| fail(nix::errno::Errno::from_raw(errno.raw_os_error())))?;
-        actions.add_dup2(high.as_raw_fd(), target).map_err(fail)?;
+            .map_err(|errno| nix::errno::Errno::from_raw(errno.raw_os_error()))?;
+        actions.add_dup2(high.as_raw_fd(), target)?;
         moved.push(high);
     }
-    let mut attributes = PosixSpawnAttr::init().map_err(fail)?;
+    let mut attributes = PosixSpawnAttr::init()?;
     let session = PosixSpawnFlags::from_bits_retain(libc::POSIX_SPAWN_SETSID.into());
     let flags =
         PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK | PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | session;
-    attributes.set_flags(flags).map_err(fail)?;
-    attributes.set_sigmask(&SigSet::empty()).map_err(fail)?;
-    attributes.set_sigdefault(&SigSet::all()).map_err(fail)?;
+    attributes.set_flags(flags)?;
+    attributes.set_sigmask(&SigSet::empty())?;
+    attributes.set_sigdefault(&SigSet::all())?;
     let argv = [&[c"keelbox-runtime"], role].concat();
     let environment: [&CStr; 0] = [];
-    let pid = posix_spawn(
-        program.as_c_str(),
-        &actions,
-        &attributes,
-        &argv,
-        &environment,
-    )
-    .map_err(fail)?;
-    Ok(pid.as_raw())
+    posix_spawn(program, &actions, &attributes, &argv, &environment).map(nix::unistd::Pid::as_raw)
 }
 
 /// A file in memory with `bytes`, to be read from its beginning.

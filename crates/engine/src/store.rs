@@ -33,8 +33,8 @@ impl Place {
     pub(crate) fn make(roots: &Roots, id: String) -> Result<Self, Failure> {
         let (state_path, data_path) = (roots.running().join(&id), roots.containers().join(&id));
         let state = make_state(&state_path)?;
-        make_directory(&data_path)?;
-        let data = open_directory(&data_path)?;
+        let data = make_directory(&data_path).and_then(|()| open_directory(&data_path));
+        let data = data.inspect_err(|_| remove_path(&state_path))?;
         Ok(Self {
             id,
             state,

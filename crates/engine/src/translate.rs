@@ -69,8 +69,9 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
             .why(format!("its file system does not take id-mapped mounts ({})", errno.text()))
             .hint("copy it to ext4, xfs, btrfs or tmpfs, or use --userns=host"),
         Op::Overlay { .. } => overlay_failure(errno, note),
+        Op::AttachDevices { .. } => attach_failure("dev", errno),
         Op::Attach { target, .. } => attach_failure(&target.to_string_lossy(), errno),
-        _ => Failure::new(Code::Kernel, format!("cannot {}: {call}", describe(&step.op).op.replace('-', " ")))
+        _ => Failure::new(Code::Kernel, format!("the step {} failed: {call}", describe(&step.op).op))
             .why(because(errno, note))
             .hint("see what the step does with --dry-run, and what this machine has with keelbox info"),
     }
@@ -206,6 +207,12 @@ fn attach_failure(target: &str, errno: Errno) -> Failure {
         Errno::ENOTDIR | Errno::EISDIR => failure
             .why("one is a file and the other a directory")
             .hint("mount a file on a file, a directory on a directory"),
+        Errno::EBUSY => failure
+            .why("the path leads to the root, or to one of the kernel's own file systems")
+            .hint("mount it elsewhere; look where links in the path lead"),
+        Errno::EINVAL => failure
+            .why("the root has a file there, not a directory")
+            .hint("make it a directory in the root"),
         Errno::EROFS => failure
             .why("the path is missing, and the root cannot be written")
             .hint("make the path in the root first"),

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use keelbox_rootfs as rootfs;
 use keelbox_rootfs::{Call, Covers, Fault, Outcome, Slots, Treatment};
-use keelbox_spec::op::{Command, Op, Side, Slot, User, namespace};
+use keelbox_spec::op::{Command, Op, Side, Slot, User};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::clone::Side as ForkSide;
@@ -107,12 +107,12 @@ impl Init {
             | Op::EtcFiles { .. }
             | Op::Mask { .. }
             | Op::ReadOnlyPaths { .. }
-            | Op::ReadOnlyRoot
+            | Op::ReadOnlyRoot { .. }
             | Op::PrivateMounts
             | Op::PivotRoot => self.arrange(op),
             Op::ReceiveMounts => self.receive_mounts(),
             Op::EnterCgroups => self.enter_cgroups(),
-            Op::Unshare { namespaces } => self.unshare(*namespaces),
+            Op::Unshare { namespaces } => unshare(*namespaces),
             Op::BecomeRoot { set_groups } => credentials::become_root(*set_groups),
             Op::FindUser(user) => self.find_user(user),
             Op::SetCredentials { capabilities, last } => {
@@ -212,7 +212,9 @@ impl Init {
             Op::ReadOnlyPaths { base, paths } => {
                 rootfs::read_only_paths(self.slots.get(*base)?, paths)
             }
-            Op::ReadOnlyRoot => rootfs::read_only_root(self.root()?),
+            Op::ReadOnlyRoot { slots } => slots
+                .iter()
+                .try_for_each(|slot| rootfs::read_only_root(self.slots.get(*slot)?)),
             Op::PivotRoot => rootfs::pivot(self.root()?),
             _ => Err(Fault::new("plan", Errno::EPROTO)),
         }
@@ -290,17 +292,6 @@ impl Init {
             self.in_cgroup = true;
         }
         Ok(())
-    }
-
-    fn unshare(&self, namespaces: u64) -> Outcome {
-        // Without a cgroup of its own the container would take the caller's for its root, and see its neighbours.
-        let unwanted = if self.in_cgroup {
-            0
-        } else {
-            namespace::CLONE_NEWCGROUP
-        };
-        let flags = i32::try_from(namespaces & !unwanted).unwrap_or(0);
-        nix::sched::unshare(nix::sched::CloneFlags::from_bits_retain(flags)).call("unshare")
     }
 
     fn find_user(&mut self, wanted: &User) -> Outcome {
@@ -401,6 +392,11 @@ fn missing(candidates: &[CString]) -> Fault {
         Some(path) => fault.on(path.to_string_lossy()),
         None => fault,
     }
+}
+
+fn unshare(namespaces: u64) -> Outcome {
+    let flags = i32::try_from(namespaces).unwrap_or(0);
+    nix::sched::unshare(nix::sched::CloneFlags::from_bits_retain(flags)).call("unshare")
 }
 
 fn is_cgroup(fstype: &CStr) -> bool {

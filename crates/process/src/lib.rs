@@ -19,3 +19,13 @@ mod user;
 pub use launcher::{Container, Failed, Report, launch};
 pub use mapped::{Maps, as_mapped_root};
 pub use socket::{Received, receive, send, seqpacket_pair};
+
+/// Names this process as its file is called: it is executed by the number of an fd, and would be called that.
+pub fn take_name() {
+    let _ = rustix::thread::set_name(c"keelbox-runtime");
+}
+
+/// Waits for one child to end, if there is one, so that no dead process is left for the machine's pid 1.
+pub fn reap_child() {
+    let _ = rustix::process::wait(rustix::process::WaitOptions::empty());
+}

@@ -1,7 +1,8 @@
 //! The pid 1 of `--init`: passes signals on, reaps what is orphaned, ends with its child.
 
 use keelbox_sys::exec::exit_now;
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -17,10 +18,19 @@ fn reap(child: i32) -> ! {
     // (CVE-2019-5736).
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let _ = rustix::thread::set_name(c"keelbox-init");
-    let signals = SigSet::all();
-    let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&signals), None);
+    let all = SigSet::all();
+    let _ = all.thread_block();
+    // Read from a file rather than waited for: sigwait(3) unblocks them meanwhile, and to the supervisor this process would
+    // look like one that the kernel keeps them from.
+    let Ok(signals) = SignalFd::new(&all) else {
+        exit_now(1)
+    };
     loop {
-        match signals.wait() {
+        let Ok(Some(info)) = signals.read_signal() else {
+            continue;
+        };
+        let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+        match Signal::try_from(number) {
             Ok(Signal::SIGCHLD) => collect(child),
             Ok(signal) => drop(kill(child, signal)),
             Err(_) => {}

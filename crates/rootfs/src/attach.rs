@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use keelbox_spec::op::Target;
+use keelbox_sys::Errno;
 use rustix::fs::{CWD, Mode};
 use rustix::mount::MoveMountFlags;
 
@@ -40,6 +41,9 @@ pub fn attach(
     follow: bool,
 ) -> Outcome {
     let target = resolve_target(root, path, create, follow)?;
+    if follow {
+        check_target(root, target.as_fd()).map_err(|fault| fault.on(path.to_string_lossy()))?;
+    }
     let attached = attach_fd(mount, target.as_fd());
     leave_open(target);
     attached.map_err(|fault| {
@@ -48,6 +52,23 @@ pub fn attach(
             path.to_string_lossy().trim_start_matches('/')
         ))
     })
+}
+
+/// A link of the image's may lead to the root itself, or to the kernel's own files, over which nothing may be mounted: masks
+/// and settings rest on them (CVE-2023-27561, CVE-2025-52881).
+fn check_target(root: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Outcome {
+    /// PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC (`linux/magic.h`).
+    const KERNEL: [i64; 4] = [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270];
+    let kind = rustix::fs::fstatfs(target).call("fstatfs")?.f_type;
+    let place = |fd| {
+        rustix::fs::fstat(fd)
+            .map(|stat| (stat.st_dev, stat.st_ino))
+            .call("fstat")
+    };
+    if KERNEL.contains(&kind) || place(root)? == place(target)? {
+        return Err(Fault::new("move_mount", Errno::EBUSY));
+    }
+    Ok(())
 }
 
 /// Attaches a mount at a path of one of our own mounts, where nobody else has made anything.

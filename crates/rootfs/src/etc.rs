@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_spec::op::Target;
+use keelbox_sys::Errno;
 use keelbox_sys::mount::MountAttr;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{OpenTreeFlags, UnmountFlags};
@@ -19,7 +20,7 @@ use crate::lookup::resolve_target;
 ///
 /// # Errors
 ///
-/// The kernel's. A root that is read-only and lacks the file keeps lacking it.
+/// The kernel's. A root that lacks the file, and where it cannot be made, keeps lacking it.
 pub fn etc_files(root: BorrowedFd<'_>, files: &[(CString, Vec<u8>)]) -> Outcome {
     let attributes =
         MountAttr::MOUNT_ATTR_NOSUID | MountAttr::MOUNT_ATTR_NODEV | MountAttr::MOUNT_ATTR_NOEXEC;
@@ -83,10 +84,10 @@ fn put(holder: &mut Holder<'_>, name: &CStr, content: &[u8]) -> Outcome {
     leave_open(file);
     let path = CString::new([b"etc/", name.to_bytes()].concat()).unwrap_or_default();
     let target = match resolve_target(holder.root, &path, Target::File, true) {
-        Err(Fault {
-            errno: keelbox_sys::Errno::EROFS,
-            ..
-        }) => return Ok(()),
+        // Nobody may make it: the root is read-only, or belongs to ids that are not mapped.
+        Err(fault) if matches!(fault.errno, Errno::EROFS | Errno::EACCES | Errno::EPERM) => {
+            return Ok(());
+        }
         other => other?,
     };
     let bind = holder.clone(name)?;

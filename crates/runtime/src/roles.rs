@@ -5,13 +5,15 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use keelbox_process::Maps;
 use keelbox_spec::start::{Start, fds};
-use keelbox_supervisor::attach::{Ends, Outcome, Streams, attach};
+use keelbox_supervisor::attach::{Ending, Ends, Outcome, Streams, Unwritten, attach};
 use keelbox_supervisor::{Inherited, supervise};
 
 use crate::report;
 
 /// Exit code for a failure of ours.
 const FAILED: i32 = 125;
+/// Exit code for the end of a terminal: 128 and SIGHUP's number.
+const HUNG_UP: i32 = 129;
 
 /// Runs the role that `arguments` name. The exit code.
 pub(crate) fn run(arguments: Vec<String>) -> i32 {
@@ -37,6 +39,7 @@ fn supervise_role() -> i32 {
     // What is ignored stays so across execve. posix_spawn has reset every signal but these two, which the C library keeps
     // for itself and leaves ignored in what it starts.
     keelbox_sys::signal::reset(1 << 31 | 1 << 32);
+    keelbox_process::take_name();
     let Ok(inherited) = keelbox_sys::fd::inherit::<8>(fds::CONTROL) else {
         return FAILED;
     };
@@ -74,13 +77,35 @@ fn attach_role(mode: &str) -> i32 {
         _ => Ends::Pipes([first, stdout, stderr].map(keelbox_supervisor::present)),
     };
     match attach(Streams { control, container }) {
-        Ok(Outcome::Exited(exited)) => i32::from(exited.exit_code()),
-        Ok(Outcome::Lost) => {
-            report::error("the container's supervisor is gone, and the container with it");
-            FAILED
+        Ok(ending) => {
+            // The supervisor is this process's child, from before it became the client, and has said its last word.
+            if matches!(ending.outcome, Outcome::Exited(_)) {
+                keelbox_process::reap_child();
+            }
+            exit_code(ending)
         }
         Err(errno) => {
             report::error(&format!("cannot attach to the container: {errno}"));
+            FAILED
+        }
+    }
+}
+
+fn exit_code(ending: Ending) -> i32 {
+    if let Some(Unwritten { stream, errno }) = ending.unwritten {
+        let name = if stream == 1 { "stdout" } else { "stderr" };
+        report::error(&format!(
+            "cannot write the container's output to {name}: {}",
+            errno.text()
+        ));
+    }
+    match ending.outcome {
+        // A command that worked and whose output is lost has not worked.
+        Outcome::Exited(exited) if exited.exit_code() == 0 && ending.unwritten.is_some() => FAILED,
+        Outcome::Exited(exited) => i32::from(exited.exit_code()),
+        Outcome::HungUp => HUNG_UP,
+        Outcome::Lost => {
+            report::error("the container's supervisor is gone, and the container with it");
             FAILED
         }
     }

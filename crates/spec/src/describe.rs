@@ -55,7 +55,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::PivotRoot => ("pivot-root", "pivot_root"),
         Op::Mask { .. } => ("mask", "move_mount"),
         Op::ReadOnlyPaths { .. } => ("read-only-paths", "mount_setattr"),
-        Op::ReadOnlyRoot => ("read-only-root", "mount_setattr"),
+        Op::ReadOnlyRoot { .. } => ("read-only-root", "mount_setattr"),
         Op::NewSession => ("new-session", "setsid"),
         Op::Terminal { .. } => ("terminal", "ioctl"),
         Op::NewKeyring { .. } => ("new-keyring", "keyctl"),
@@ -94,7 +94,7 @@ fn detail(op: &Op) -> String {
         | Op::PivotRoot
         | Op::Mask { .. }
         | Op::ReadOnlyPaths { .. }
-        | Op::ReadOnlyRoot => attached(op),
+        | Op::ReadOnlyRoot { .. } => attached(op),
         _ => setting(op),
     }
 }
@@ -268,7 +268,7 @@ fn attached(op: &Op) -> String {
                 paths.iter().map(show).collect::<Vec<_>>().join(" ")
             )
         }
-        Op::ReadOnlyRoot => "/, MOUNT_ATTR_RDONLY".into(),
+        Op::ReadOnlyRoot { .. } => "/, MOUNT_ATTR_RDONLY".into(),
         _ => String::new(),
     }
 }

@@ -22,6 +22,10 @@ pub struct HostFacts {
     pub hosts: Vec<u8>,
     /// See `hosts`.
     pub resolv_conf: Vec<u8>,
+    /// The caller's own capabilities: what a container without a user namespace can have at most.
+    pub permitted: u64,
+    /// The caller is root of a user namespace that does not have all ids: an ordinary user, in effect.
+    pub nested: bool,
     /// Names of `cpu*/thermal_throttle` directories under /sys/devices/system/cpu.
     pub thermal_throttle: Vec<String>,
     /// Device nodes of the host, for `--privileged`.
@@ -29,10 +33,10 @@ pub struct HostFacts {
 }
 
 impl HostFacts {
-    /// Whether the caller is an ordinary user.
+    /// Whether the caller is an ordinary user, or has no more rights over this machine than one.
     #[must_use]
     pub fn is_rootless(&self) -> bool {
-        self.uid != 0
+        self.uid != 0 || self.nested
     }
 }
 

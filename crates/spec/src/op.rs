@@ -339,8 +339,11 @@ pub enum Op {
         /// Paths below it.
         paths: Vec<CString>,
     },
-    /// Make the root read-only.
-    ReadOnlyRoot,
+    /// Make the root's own mounts read-only.
+    ReadOnlyRoot {
+        /// The mounts.
+        slots: Vec<Slot>,
+    },
     /// A session and process group of its own.
     NewSession,
     /// A terminal of the container's own, as its controlling terminal, stdin, stdout and stderr, and /dev/console.

@@ -6,10 +6,11 @@
 mod relay;
 mod signals;
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use keelbox_process::{receive, send};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
 use crate::protocol::{Event, Exited, Request};
@@ -42,20 +43,46 @@ pub enum Outcome {
     Exited(Exited),
     /// The supervisor is gone without a word; so is the container.
     Lost,
+    /// The caller's terminal is gone, and the container did not end for that.
+    HungUp,
 }
+
+/// How it ended, and whether all of the container's output went where it was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why some output could not be written, other than that nobody reads it.
+    pub unwritten: Option<Unwritten>,
+}
+
+/// Output that was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unwritten {
+    /// 1 or 2.
+    pub stream: u8,
+    /// Why.
+    pub errno: keelbox_sys::Errno,
+}
+
+/// How long a container may take to end after its terminal has gone.
+const HANG_UP: Duration = Duration::from_secs(10);
 
 /// Attaches the calling process's stdio to a container until that ends.
 ///
 /// # Errors
 ///
 /// The kernel's, from setting up; nothing has been moved then.
-pub fn attach(streams: Streams) -> keelbox_sys::Result<Outcome> {
+pub fn attach(streams: Streams) -> keelbox_sys::Result<Ending> {
     let signals = Signals::block()?;
     let mut client = Client::new(streams, signals);
     let outcome = client.run();
     client.flush();
     client.restore();
-    Ok(outcome)
+    Ok(Ending {
+        outcome,
+        unwritten: client.unwritten,
+    })
 }
 
 struct Client {
@@ -66,6 +93,9 @@ struct Client {
     /// The caller's terminal as it was.
     saved: Option<Saved>,
     relays: Vec<Relay>,
+    unwritten: Option<Unwritten>,
+    /// The caller's terminal is gone; so is this process at that moment.
+    until: Option<Instant>,
 }
 
 impl Client {
@@ -76,6 +106,8 @@ impl Client {
             console: None,
             saved: None,
             relays: Vec::new(),
+            unwritten: None,
+            until: None,
         };
         match streams.container {
             Ends::Terminal(master, interactive) => client.use_terminal(master, interactive),
@@ -95,6 +127,7 @@ impl Client {
     }
 
     fn use_terminal(&mut self, master: OwnedFd, interactive: bool) {
+        set_nonblocking(master.as_fd());
         if let (Ok(input), Ok(output)) = (
             rustix::io::fcntl_dupfd_cloexec(&master, 3),
             rustix::io::fcntl_dupfd_cloexec(&master, 3),
@@ -149,32 +182,45 @@ impl Client {
 
     /// Waits for something to happen and deals with it.
     fn turn(&mut self) -> keelbox_sys::Result<Option<Outcome>> {
-        let mut fds = vec![
-            PollFd::new(&self.control, PollFlags::IN),
-            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
-        ];
-        let waits: Vec<_> = self.relays.iter().map(Relay::waits_for).collect();
-        fds.extend(
-            waits
-                .iter()
-                .flatten()
-                .map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)),
-        );
-        poll(&mut fds, None)?;
-        let [control, signal] =
-            [0, 1].map(|at| fds.get(at).is_some_and(|fd| !fd.revents().is_empty()));
-        let mut ready = fds.iter().skip(2).map(|fd| !fd.revents().is_empty());
-        let ready: Vec<_> = waits
-            .iter()
-            .map(|wait| wait.is_some() && ready.next().unwrap_or(false))
-            .collect();
-        drop(fds);
-        drop(waits);
-        if signal {
+        let Some(left) = self.time_left() else {
+            return Ok(Some(Outcome::HungUp));
+        };
+        let ready = self.wait(Some(&self.control), left.as_ref())?;
+        if ready.signal {
             self.pass_signals();
         }
-        self.move_bytes(&ready);
-        if control { self.hear() } else { Ok(None) }
+        self.move_bytes(&ready.relays);
+        if ready.control { self.hear() } else { Ok(None) }
+    }
+
+    /// None: none is left. Otherwise how long to wait, if not for ever.
+    fn time_left(&self) -> Option<Option<Timespec>> {
+        let Some(until) = self.until else {
+            return Some(None);
+        };
+        let left = until.checked_duration_since(Instant::now())?;
+        Timespec::try_from(left).ok().map(Some)
+    }
+
+    fn wait(
+        &self,
+        control: Option<&OwnedFd>,
+        left: Option<&Timespec>,
+    ) -> keelbox_sys::Result<Ready> {
+        let mut fds = vec![PollFd::from_borrowed_fd(
+            self.signals.as_fd(),
+            PollFlags::IN,
+        )];
+        let waits = self.relays.iter().map(Relay::waits_for);
+        fds.extend(waits.map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags)));
+        fds.extend(control.map(|fd| PollFd::new(fd, PollFlags::IN)));
+        poll(&mut fds, left)?;
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        Ok(Ready {
+            signal: ready.next().unwrap_or(false),
+            relays: ready.by_ref().take(self.relays.len()).collect(),
+            control: ready.next().unwrap_or(false),
+        })
     }
 
     fn pass_signals(&mut self) {
@@ -183,25 +229,72 @@ impl Client {
                 signals::WINCH => self.resize(),
                 signals::CONT => self.take_terminal(),
                 signals::CHLD | signals::PIPE | signals::URG => {}
-                signal => drop(send(&self.control, &Request::Signal(signal), &[])),
+                signal => self.ask(Request::Signal(signal)),
             }
         }
     }
 
+    /// A supervisor that is gone is noticed where its answer is awaited.
+    fn ask(&self, request: Request) {
+        let _ = send(&self.control, &request, &[]);
+    }
+
     fn move_bytes(&mut self, ready: &[bool]) {
-        let mut ended = Vec::new();
-        for (relay, ready) in self.relays.iter_mut().zip(ready) {
-            let state = if *ready { relay.step() } else { State::Open };
+        let mut relays = std::mem::take(&mut self.relays);
+        let mut ready = ready.iter();
+        relays.retain_mut(|relay| {
+            let state = if ready.next() == Some(&true) {
+                relay.step()
+            } else {
+                State::Open
+            };
             for signal in relay.typed_signals(self.console.as_ref()) {
-                let _ = send(&self.control, &Request::TerminalSignal(signal), &[]);
+                self.ask(Request::TerminalSignal(signal));
             }
-            if state == State::ReaderGone {
-                let _ = send(&self.control, &Request::CloseStream(relay.number()), &[]);
-            }
-            ended.push(state != State::Open);
+            self.settle(relay, state)
+        });
+        self.relays = relays;
+    }
+
+    /// Deals with the end of a direction. True: it goes on.
+    fn settle(&mut self, relay: &mut Relay, state: State) -> bool {
+        if let State::Unwritable(errno) = state
+            && relay.is_output()
+        {
+            self.unwritten.get_or_insert(Unwritten {
+                stream: relay.number(),
+                errno: errno.into(),
+            });
         }
-        let mut ended = ended.into_iter();
-        self.relays.retain(|_| !ended.next().unwrap_or(false));
+        match state {
+            State::Open => true,
+            // What writes into a terminal that nobody reads waits for ever, and is not told.
+            State::ReaderGone | State::Unwritable(_)
+                if relay.is_output() && self.console.is_some() =>
+            {
+                relay.discard();
+                self.hang_up();
+                true
+            }
+            State::ReaderGone | State::Unwritable(_) => {
+                self.ask(Request::CloseStream(relay.number()));
+                false
+            }
+            State::Ended => {
+                if !relay.is_output() && self.console.is_some() {
+                    self.hang_up();
+                }
+                false
+            }
+        }
+    }
+
+    /// The caller's terminal is gone: the container is told as any program would be, and has a while to end.
+    fn hang_up(&mut self) {
+        if self.until.is_none() {
+            self.until = Some(Instant::now() + HANG_UP);
+            self.ask(Request::Signal(signals::HUP));
+        }
     }
 
     fn hear(&mut self) -> keelbox_sys::Result<Option<Outcome>> {
@@ -215,12 +308,31 @@ impl Client {
         }
     }
 
-    /// What the container wrote before its end is still in the pipes.
+    /// What the container wrote before its end is still in the pipes. A reader may take its time over it, but a signal that
+    /// asks for an end is one.
     fn flush(&mut self) {
-        for relay in self.relays.iter_mut().filter(|relay| relay.is_output()) {
-            relay.finish();
+        self.relays.retain(Relay::is_output);
+        loop {
+            self.relays.retain(|relay| !relay.is_at_rest());
+            if self.relays.is_empty() {
+                return;
+            }
+            let Ok(ready) = self.wait(None, None) else {
+                continue;
+            };
+            if ready.signal && self.signals.any_ends() {
+                return;
+            }
+            self.move_bytes(&ready.relays);
         }
     }
+}
+
+/// What is ready.
+struct Ready {
+    signal: bool,
+    relays: Vec<bool>,
+    control: bool,
 }
 
 /// Sets O_NONBLOCK on an end that only this process has.

@@ -3,14 +3,15 @@
 //! SIGKILL here, and is reported as if it had worked.
 
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt;
 
 use rustix::process::{Signal, pidfd_send_signal};
 
 /// What a process does with a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// It has a handler, or blocks the signal: then it takes it by sigwait(3) or signalfd(2), as systemd and our own
-    /// `--init` do, and the kernel keeps it for that.
+    /// It has a handler, or blocks the signal to take it by sigwait(3) or signalfd(2), as systemd does: the kernel keeps it
+    /// for that.
     Caught,
     /// It said that it wants none of it.
     Ignored,
@@ -22,11 +23,33 @@ pub enum Disposition {
 #[must_use]
 pub fn disposition(pid: i32, signal: i32) -> Option<Disposition> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    in_status(&status, signal)
+    match in_status(&status, signal)? {
+        // While a process waits for signals the kernel shows them as not blocked.
+        Disposition::Default if waits_for(pid, signal) == Some(true) => Some(Disposition::Caught),
+        other => Some(other),
+    }
+}
+
+/// Whether `pid` is in rt_sigtimedwait(2) for `signal` (proc_pid_syscall(5); its first argument is the set).
+fn waits_for(pid: i32, signal: i32) -> Option<bool> {
+    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+    let mut words = call.split(' ');
+    if words.next()?.parse() != Ok(nix::libc::SYS_rt_sigtimedwait) {
+        return None;
+    }
+    let address = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
+    let mut set = [0; 8];
+    let memory = std::fs::File::open(format!("/proc/{pid}/mem")).ok()?;
+    memory.read_exact_at(&mut set, address).ok()?;
+    Some(u64::from_ne_bytes(set) & bit(signal)? != 0)
+}
+
+fn bit(signal: i32) -> Option<u64> {
+    1u64.checked_shl(u32::try_from(signal).ok()?.checked_sub(1)?)
 }
 
 fn in_status(status: &str, signal: i32) -> Option<Disposition> {
-    let bit = 1u64.checked_shl(u32::try_from(signal).ok()?.checked_sub(1)?)?;
+    let bit = bit(signal)?;
     let set = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         u64::from_str_radix(line.trim(), 16).ok()
@@ -58,9 +81,11 @@ pub(crate) fn ends_by_default(signal: i32) -> bool {
     !harmless.iter().any(|other| other.as_raw() == signal)
 }
 
-/// Sends `signal`. True: it was SIGKILL that was sent in its place.
-pub(crate) fn deliver(pid: i32, pidfd: BorrowedFd<'_>, signal: i32) -> bool {
-    if ends_by_default(signal)
+/// Sends `signal`. True: it was SIGKILL that was sent in its place. `has_init`: the first process is the one of `--init`,
+/// which passes everything on to a child that the kernel spares nothing.
+pub(crate) fn deliver(pid: i32, pidfd: BorrowedFd<'_>, signal: i32, has_init: bool) -> bool {
+    if !has_init
+        && ends_by_default(signal)
         && signal != Signal::KILL.as_raw()
         && disposition(pid, signal) == Some(Disposition::Default)
     {

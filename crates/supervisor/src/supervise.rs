@@ -9,6 +9,7 @@ use keelbox_spec::start::Start;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::pty::OpenptFlags;
 
 use crate::protocol::{Event, Exited, Request, SOCKET, VERSION};
 use crate::terminal::Saved;
@@ -31,6 +32,10 @@ pub struct Inherited {
     pub terminal: OwnedFd,
 }
 
+/// Clients at a time besides the first; more of them wait until one leaves. A client is sent two messages in all, which its
+/// socket has room for, so none can make this process wait.
+const MOST_OTHERS: usize = 32;
+
 /// Starts the container of `start`, and returns when it has ended and everything is cleared up.
 pub fn supervise(start: Start, inherited: Inherited) {
     let terminal =
@@ -40,12 +45,18 @@ pub fn supervise(start: Start, inherited: Inherited) {
     };
     let begin = Instant::now();
     let launched = launch(&start, &mut reporter);
+    let has_init = start
+        .steps
+        .iter()
+        .any(|(_, op)| matches!(op, Op::Execute(command) if command.init));
     let leftovers = Leftovers::new(start);
     match launched {
         Ok(container) => {
             let [stdout, stderr] = inherited.drains;
             let supervisor = Supervisor {
                 begin,
+                has_init,
+                peer: container.console.as_ref().and_then(open_peer),
                 container,
                 client: Some(inherited.control),
                 others: Vec::new(),
@@ -178,7 +189,11 @@ fn remove_self(directory: BorrowedFd<'_>, id: &str, maps: &Maps) {
 
 struct Supervisor {
     begin: Instant,
+    has_init: bool,
     container: Container,
+    /// The other side of its terminal: once nobody has that open the terminal is no more, also for a container that closes
+    /// it between two messages to /dev/console.
+    peer: Option<OwnedFd>,
     client: Option<OwnedFd>,
     others: Vec<OwnedFd>,
     listener: Option<OwnedFd>,
@@ -239,11 +254,9 @@ impl Supervisor {
     fn watched(&self) -> Vec<(Source, BorrowedFd<'_>)> {
         let mut list = vec![(Source::Init, self.container.pidfd.as_fd())];
         list.extend(self.client.iter().map(|fd| (Source::Client, fd.as_fd())));
-        list.extend(
-            self.listener
-                .iter()
-                .map(|fd| (Source::Listener, fd.as_fd())),
-        );
+        let listener = self.listener.iter();
+        let accepting = listener.filter(|_| self.others.len() < MOST_OTHERS);
+        list.extend(accepting.map(|fd| (Source::Listener, fd.as_fd())));
         list.extend(
             (0..)
                 .zip(&self.others)
@@ -361,13 +374,18 @@ impl Supervisor {
     }
 
     fn signal(&mut self, signal: i32) {
-        if deliver::deliver(self.container.pid, self.container.pidfd.as_fd(), signal) {
+        let (pid, pidfd) = (self.container.pid, self.container.pidfd.as_fd());
+        if deliver::deliver(pid, pidfd, signal, self.has_init) {
             self.replaced = Some(signal);
         }
     }
 
-    /// Whether the first process is in the foreground of the container's terminal.
+    /// Whether the first process is in the foreground of the container's terminal, and alone: the command of `--init` is
+    /// there as well, and has got the signal.
     fn terminal_is_for_init(&self) -> bool {
+        if self.has_init {
+            return false;
+        }
         let Some(console) = &self.container.console else {
             return false;
         };
@@ -386,6 +404,7 @@ impl Supervisor {
     fn finish(mut self) {
         let exited = self.exited();
         self.container.console = None;
+        self.peer = None;
         if !self.leftovers.remove {
             record::exit(self.data.as_fd(), &exited);
         }
@@ -394,6 +413,19 @@ impl Supervisor {
         for client in self.client.iter().chain(&self.others) {
             let _ = send(client, &Event::Exited(exited), &[]);
         }
+        self.see_client_off();
+    }
+
+    /// A client that has the caller's terminal in raw mode can still be killed before it has set that right.
+    fn see_client_off(mut self) {
+        if self.terminal.is_none() {
+            return;
+        }
+        self.others.clear();
+        if let Some(client) = &self.client {
+            while matches!(receive::<Request>(client), Ok(Some(_))) {}
+        }
+        self.lose_client();
     }
 
     fn exited(&self) -> Exited {
@@ -442,6 +474,12 @@ enum Source {
     Other(usize),
     Stream(usize),
     Console,
+}
+
+/// The other side of the terminal `master`.
+fn open_peer(master: &OwnedFd) -> Option<OwnedFd> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    rustix::pty::ioctl_tiocgptpeer(master, flags).ok()
 }
 
 /// The container's pipes must close when the container closes them, not when this process ends.

@@ -20,9 +20,9 @@ impl Saved {
         Some(Self { before, raw })
     }
 
-    /// Every byte passes as it is, in both directions.
+    /// Every byte passes as it is, in both directions. At once: a terminal that is stopped (Ctrl-S) never drains.
     pub(crate) fn set_raw(&self, fd: BorrowedFd<'_>) {
-        let _ = tcsetattr(fd, OptionalActions::Drain, &self.raw);
+        let _ = tcsetattr(fd, OptionalActions::Now, &self.raw);
     }
 
     /// As it was.

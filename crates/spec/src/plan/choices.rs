@@ -48,6 +48,7 @@ impl Choices {
         check_host_image(request, image, own_userns)?;
         let (uids, gids, map_writer, set_groups) = id_maps(host, place, own_userns);
         let last = host.last_capability;
+        let most = if own_userns { u64::MAX } else { host.permitted };
         let base = if request.privileged {
             capabilities::all(last)
         } else {
@@ -59,7 +60,8 @@ impl Choices {
             gids,
             map_writer,
             set_groups,
-            capabilities: capabilities::adjust(base, &request.cap_add, &request.cap_drop, last)?,
+            capabilities: capabilities::adjust(base, &request.cap_add, &request.cap_drop, last)?
+                & most,
             seccomp: !request.privileged && request.seccomp == SeccompRequest::Default,
             no_new_privileges: request.no_new_privileges && !request.privileged,
             masked_paths: request.masked_paths && !request.privileged,

@@ -5,7 +5,7 @@ use std::ffi::CString;
 use crate::failure::{Code, Failure};
 use crate::image::Root;
 use crate::op::{Command, Op, User};
-use crate::plan::{Context, Steps, masks, security, text};
+use crate::plan::{Context, Steps, masks, root, security, text};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -42,10 +42,9 @@ pub(crate) fn execute(context: &Context<'_>, steps: &mut Steps) -> Result<(), Fa
         "where the command starts; made when missing, inside the root only",
     );
     if context.request.readonly_root {
-        steps.init(
-            Op::ReadOnlyRoot,
-            "as --read-only asks; mounts below it stay as they are",
-        );
+        let slots = root::writable(context);
+        let why = "as --read-only asks; what is mounted into it stays as it is";
+        steps.init(Op::ReadOnlyRoot { slots }, why);
     }
     security::drop_rights(context, steps);
     steps.init(Op::DieWithLauncher, "no supervisor, no container");
@@ -129,6 +128,14 @@ fn split(entry: &str) -> Result<(&str, &str), Failure> {
 fn command(context: &Context<'_>, env: &Variables) -> Result<Command, Failure> {
     let argv = arguments(context)?;
     let name = argv.first().map(String::as_str).unwrap_or_default();
+    if name.is_empty() {
+        return Err(Failure::new(
+            Code::CommandNotFound,
+            "exec: \"\": executable file not found in $PATH",
+        )
+        .why("the command is an empty word")
+        .hint("name a program, or leave the empty quotes out"));
+    }
     let path = env
         .iter()
         .find(|(key, _)| key == "PATH")
@@ -164,7 +171,7 @@ fn arguments(context: &Context<'_>) -> Result<Vec<String>, Failure> {
         (true, Some(_)) => Vec::new(),
     };
     let argv: Vec<_> = entrypoint.iter().cloned().chain(command).collect();
-    if argv.first().is_none_or(String::is_empty) {
+    if argv.is_empty() {
         let what = if matches!(image.root, Root::InPlace(_)) {
             "this root"
         } else {

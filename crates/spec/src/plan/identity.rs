@@ -32,23 +32,17 @@ pub(crate) fn create(context: &Context<'_>, steps: &mut Steps) {
 }
 
 fn enter(context: &Context<'_>, steps: &mut Steps) {
-    let groups = || steps_cgroups(steps);
-    let (any, v1) = (
-        groups().next().is_some(),
-        groups().any(|entry| entry == CgroupEntry::Tasks),
-    );
+    let v1 = steps_cgroups(steps).any(|entry| entry == CgroupEntry::Tasks);
     if v1 {
         steps.init(
             Op::EnterCgroups,
             "a process that moves itself does not wait for the kernel's 11 ms grace period",
         );
     }
-    let cgroup = if any { namespace::CLONE_NEWCGROUP } else { 0 };
-    let namespaces = cgroup | context.choices.namespaces & namespace::CLONE_NEWNET;
-    if namespaces != 0 {
-        let why = "a network namespace takes longest to make: meanwhile the launcher goes on; and the root of a cgroup namespace is the group that its maker is in";
-        steps.init(Op::Unshare { namespaces }, why);
-    }
+    let network = context.choices.namespaces & namespace::CLONE_NEWNET;
+    let namespaces = namespace::CLONE_NEWCGROUP | network;
+    let why = "the group that it is in now is the root that it sees; and a network namespace takes longest to make: meanwhile the launcher goes on";
+    steps.init(Op::Unshare { namespaces }, why);
     let receive = "wait until the ids are mapped and the mounts are there";
     steps.init(Op::ReceiveMounts, receive);
     if !context.choices.uids.is_empty() {

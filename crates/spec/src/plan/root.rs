@@ -228,6 +228,17 @@ fn overlay(
     Ok(())
 }
 
+/// The mounts that the root is made of and that can be written.
+pub(crate) fn writable(context: &Context<'_>) -> Vec<Slot> {
+    let mut slots = vec![slots::ROOT];
+    if let Root::Host(host) = &context.image.root
+        && context.maps_mounts()
+    {
+        slots.extend((slots::HOST..).step_by(2).take(host.copy_on_write.len()));
+    }
+    slots
+}
+
 /// The names of a writable layer's two directories below the container's data directory.
 #[must_use]
 pub fn layer_names(prefix: &str) -> (String, String) {

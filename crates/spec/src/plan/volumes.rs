@@ -29,8 +29,16 @@ pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failu
 /// The user's mounts, those nearer to the root first, so that none hides another.
 fn in_depth_order<'a>(context: &'a Context<'_>) -> Result<Vec<&'a MountRequest>, Failure> {
     let mut mounts: Vec<_> = context.request.mounts.iter().collect();
+    let mut seen = std::collections::BTreeSet::new();
     for mount in &mounts {
         check_target(target(mount))?;
+        if !seen.insert(parts(target(mount)).collect::<Vec<_>>()) {
+            let twice = format!("two mounts on {}", target(mount));
+            return Err(Failure::new(Code::Mount, twice)
+                .why("one would hide the other")
+                .hint("leave one of them out")
+                .path(target(mount)));
+        }
     }
     mounts.sort_by_key(|mount| {
         target(mount)
@@ -39,6 +47,12 @@ fn in_depth_order<'a>(context: &'a Context<'_>) -> Result<Vec<&'a MountRequest>,
             .count()
     });
     Ok(mounts)
+}
+
+fn parts(target: &str) -> impl Iterator<Item = &str> {
+    target
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
 }
 
 fn target(mount: &MountRequest) -> &str {

@@ -1,10 +1,12 @@
 //! One direction of a container's stdio: from the caller's fd 0 in, or out to fd 1 or 2.
 //!
-//! splice(2) where the kernel can, read and write where it cannot (terminals, files opened for appending).
+//! splice(2) where the kernel can, read and write where it cannot (terminals, files opened for appending). Nothing here
+//! waits: a step moves what can be moved now.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::SpliceFlags;
 use rustix::termios::{LocalModes, SpecialCodeIndex, tcgetattr};
@@ -14,7 +16,8 @@ use super::set_nonblocking;
 /// As much as a pipe may hold without privileges (pipe(7), `pipe-max-size`).
 const PIPE: usize = 1 << 20;
 const BLOCK: usize = 16 * 1024;
-/// A write to a terminal that was found ready must not block on one that is stopped (Ctrl-S) half-way.
+/// A write to a terminal that was found ready must not block on one that is stopped (Ctrl-S) half-way; only for one that
+/// cannot be opened again without blocking.
 const TERMINAL_BLOCK: usize = 1024;
 
 /// What a step came to.
@@ -26,6 +29,8 @@ pub(super) enum State {
     Ended,
     /// Nobody reads what is written.
     ReaderGone,
+    /// It cannot be written: a full disk.
+    Unwritable(Errno),
 }
 
 /// The keys of the container's terminal that stand for signals.
@@ -47,28 +52,41 @@ pub(super) struct Relay {
     /// What to wait for next: to be able to write, or to read.
     writing: bool,
     block: usize,
+    is_terminal: bool,
+    /// The caller's terminal, opened again: O_NONBLOCK on its own fd would be everybody's who shares that.
+    terminal: Option<OwnedFd>,
+    /// What is read goes nowhere.
+    discards: bool,
 }
 
 impl Relay {
     /// From the caller's stdin to `end`.
     pub(super) fn input(end: OwnedFd, keys: Option<Keys>) -> Self {
         set_nonblocking(end.as_fd());
-        let can_splice = keys.is_none();
         Self {
-            number: 0,
-            end,
-            buffer: Vec::new(),
-            can_splice,
+            can_splice: keys.is_none(),
             keys,
-            writing: false,
-            block: BLOCK,
+            ..Self::new(0, end)
         }
     }
 
     /// From `end` to the caller's stdout or stderr.
     pub(super) fn output(number: u8, end: OwnedFd) -> Self {
         let _ = rustix::pipe::fcntl_setpipe_size(&end, PIPE);
-        let mut relay = Self {
+        let mut relay = Self::new(number, end);
+        if rustix::termios::isatty(relay.target()) {
+            relay.can_splice = false;
+            relay.is_terminal = true;
+            relay.terminal = open_again(number);
+            if relay.terminal.is_none() {
+                relay.block = TERMINAL_BLOCK;
+            }
+        }
+        relay
+    }
+
+    fn new(number: u8, end: OwnedFd) -> Self {
+        Self {
             number,
             end,
             buffer: Vec::new(),
@@ -76,12 +94,10 @@ impl Relay {
             keys: None,
             writing: false,
             block: BLOCK,
-        };
-        if rustix::termios::isatty(relay.target()) {
-            relay.block = TERMINAL_BLOCK;
-            relay.can_splice = false;
+            is_terminal: false,
+            terminal: None,
+            discards: false,
         }
-        relay
     }
 
     pub(super) fn number(&self) -> u8 {
@@ -101,6 +117,9 @@ impl Relay {
     }
 
     fn target(&self) -> BorrowedFd<'_> {
+        if let Some(terminal) = &self.terminal {
+            return terminal.as_fd();
+        }
         match self.number {
             1 => rustix::stdio::stdout(),
             2 => rustix::stdio::stderr(),
@@ -109,15 +128,20 @@ impl Relay {
     }
 
     /// What must be ready for the next step.
-    pub(super) fn waits_for(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+    pub(super) fn waits_for(&self) -> (BorrowedFd<'_>, PollFlags) {
         if self.writing || !self.buffer.is_empty() {
-            return Some((self.target(), PollFlags::OUT));
+            return (self.target(), PollFlags::OUT);
         }
-        Some((self.source(), PollFlags::IN))
+        (self.source(), PollFlags::IN)
     }
 
     /// Moves some bytes.
     pub(super) fn step(&mut self) -> State {
+        if self.discards {
+            let state = self.read();
+            self.buffer.clear();
+            return state;
+        }
         if self.can_splice && self.buffer.is_empty() {
             return self.splice();
         }
@@ -184,45 +208,23 @@ impl Relay {
                 State::Open
             }
             Err(Errno::AGAIN | Errno::INTR) => State::Open,
-            Err(Errno::PIPE | Errno::IO) => State::ReaderGone,
-            Err(_) => State::Ended,
+            Err(Errno::PIPE) => State::ReaderGone,
+            // A terminal that was closed.
+            Err(Errno::IO) if self.keys.is_some() || self.is_terminal => State::ReaderGone,
+            Err(errno) => State::Unwritable(errno),
         }
     }
 
-    /// Moves everything that is left.
-    pub(super) fn finish(&mut self) {
-        set_nonblocking(self.end.as_fd());
-        loop {
-            let at_rest = self.buffer.is_empty();
-            match self.drain_step() {
-                State::Open => {}
-                _ if at_rest => return,
-                State::ReaderGone => return,
-                State::Ended => {}
-            }
-        }
+    /// Keeps reading, for nobody: what writes into a terminal waits for ever once that is full.
+    pub(super) fn discard(&mut self) {
+        self.discards = true;
+        self.buffer.clear();
+        self.writing = false;
     }
 
-    /// Like [`Relay::step`], but an empty source is its end: nobody is left to write.
-    fn drain_step(&mut self) -> State {
-        if !self.buffer.is_empty() {
-            return self.write_ready();
-        }
-        self.can_splice = false;
-        match self.read() {
-            State::Open if self.buffer.is_empty() => State::Ended,
-            other => other,
-        }
-    }
-
-    /// Writes when the target takes something.
-    fn write_ready(&mut self) -> State {
-        let mut fds = [rustix::event::PollFd::from_borrowed_fd(
-            self.target(),
-            PollFlags::OUT,
-        )];
-        let _ = rustix::event::poll(&mut fds, None);
-        self.write()
+    /// Whether nothing is left to move, now that nobody writes any more.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.buffer.is_empty() && !is_readable(self.source())
     }
 
     /// The signals that the keys just typed stand for in the container's terminal, as that is set now (termios(3), `ISIG`).
@@ -242,9 +244,28 @@ impl Relay {
             return Vec::new();
         }
         let keys = [(SpecialCodeIndex::VINTR, 2), (SpecialCodeIndex::VQUIT, 3)];
+        // 0 says that there is no such key (termios(3), `_POSIX_VDISABLE`).
         keys.into_iter()
-            .filter(|(code, _)| typed.contains(&modes.special_codes[*code]))
+            .filter(|(code, _)| {
+                let key = modes.special_codes[*code];
+                key != 0 && typed.contains(&key)
+            })
             .map(|(_, signal)| signal)
             .collect()
     }
+}
+
+/// The caller's fd `number` as an open file of this process alone, which does not block; None: it may not be opened.
+fn open_again(number: u8) -> Option<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::open(format!("/proc/self/fd/{number}"), flags, Mode::empty()).ok()
+}
+
+fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut fds, Some(&now)).is_ok() && fds.iter().any(|fd| fd.revents().contains(PollFlags::IN))
 }

@@ -5,6 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+use crate::deliver::ends_by_default;
+
+pub(super) const HUP: i32 = Signal::SIGHUP as i32;
 pub(super) const WINCH: i32 = Signal::SIGWINCH as i32;
 pub(super) const CONT: i32 = Signal::SIGCONT as i32;
 pub(super) const CHLD: i32 = Signal::SIGCHLD as i32;
@@ -49,5 +52,10 @@ impl Signals {
     pub(super) fn next(&self) -> Option<i32> {
         let info = self.fd.read_signal().ok().flatten()?;
         i32::try_from(info.ssi_signo).ok()
+    }
+
+    /// Whether one has come that ends a process which does nothing about it.
+    pub(super) fn any_ends(&self) -> bool {
+        std::iter::from_fn(|| self.next()).any(|signal| signal != PIPE && ends_by_default(signal))
     }
 }
