@@ -62,7 +62,9 @@ export function specFolder(): string {
   if (base === undefined) {
     base = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'keelbox-test-')));
     chmodSync(base, 0o755);
-    cpSync(path.resolve('dist'), path.join(base, 'dist'), {recursive: true});
+    // A build that runs meanwhile has files there that come and go.
+    const isOurs = (file: string) => !path.basename(file).startsWith('.');
+    cpSync(path.resolve('dist'), path.join(base, 'dist'), {recursive: true, filter: isOurs});
     spawnSync('chmod', ['-R', 'a+rX', path.join(base, 'dist')]);
   }
   return base;
@@ -108,7 +110,8 @@ export function command(args: string[], {env, asUser = false, cwd}: CallOptions 
   const home = homeOf(asUser);
   return {
     file: process.execPath,
-    args: [path.join(specFolder(), 'dist/cli.cjs'), ...args],
+    // `--` as the command itself does it: Node takes some flags of ours, such as --env-file, for its own otherwise.
+    args: ['--', path.join(specFolder(), 'dist/cli.cjs'), ...args],
     options: {
       cwd: cwd ?? home.home,
       env: {

@@ -111,21 +111,31 @@ fn record_unknown_exit(data: &Path) {
             "{{\"exitCode\":137,\"signal\":9,\"oomKilled\":false,\"finishedAt\":{}}}\n",
             config::now()
         );
-        let _ = std::fs::write(data.join("exit.json"), text);
+        // Whole or not at all: half a record would stay, and say nothing for ever.
+        let temporary = data.join(".exit");
+        if std::fs::write(&temporary, text).is_ok() {
+            let _ = std::fs::rename(&temporary, data.join("exit.json"));
+        }
     }
 }
 
-/// Removes a container's name and data directory.
+/// Removes a container's name and data directory. The configuration goes first and the directory last: a removal that is cut
+/// short leaves a directory without configuration, which the next command takes for what it is.
 pub(crate) fn remove_container(roots: &Roots, id: &str) {
     let path = roots.containers().join(id);
     let config = config::read::<Config>(&path, "config.json");
+    let _ = std::fs::remove_file(path.join("config.json"));
+    remove_name(roots, id, config);
     remove_path(&path);
+}
+
+fn remove_name(roots: &Roots, id: &str, config: Option<Config>) {
     match config {
         Some(config) if names::resolve(roots, &config.name).as_deref() == Some(id) => {
             let _ = std::fs::remove_file(roots.names().join(&config.name));
         }
         Some(_) => {}
-        // Cut short before it was written down; the link, if there is one, leads nowhere now.
+        // Cut short before it was written down; the link, if there is one, names its id.
         None => {
             for name in entries(&roots.names()) {
                 if names::resolve(roots, &name).as_deref() == Some(id) {

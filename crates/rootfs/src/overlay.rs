@@ -69,7 +69,7 @@ fn by_fd(slots: &Slots, lower: &[Lower], upper: &Upper, how: Treatment) -> Outco
     let base = slots.get(upper.base)?;
     set(c"upperdir", directory(base, &upper.upper)?.as_fd())?;
     set(c"workdir", directory(base, &upper.work)?.as_fd())?;
-    finish(&context, how)
+    finish(&context, how, base)
 }
 
 fn directory(base: BorrowedFd<'_>, name: &CStr) -> Outcome<OwnedFd> {
@@ -79,7 +79,7 @@ fn directory(base: BorrowedFd<'_>, name: &CStr) -> Outcome<OwnedFd> {
         .map_err(|fault| fault.on(name.to_string_lossy()))
 }
 
-fn finish(context: &OwnedFd, how: Treatment) -> Outcome<OwnedFd> {
+fn finish(context: &OwnedFd, how: Treatment, base: BorrowedFd<'_>) -> Outcome<OwnedFd> {
     for (wanted, key) in [(how.volatile, c"volatile"), (how.userxattr, c"userxattr")] {
         if wanted {
             fsconfig_set_flag(context.as_fd(), key)
@@ -88,18 +88,24 @@ fn finish(context: &OwnedFd, how: Treatment) -> Outcome<OwnedFd> {
     }
     set_source(context, OVERLAY);
     let mount = create(context, OVERLAY, 0)?;
-    check_writable(&mount)?;
+    check_writable(&mount, base)?;
     Ok(mount)
 }
 
-/// An overlay whose work directory cannot be written falls back to read-only without an error.
-fn check_writable(mount: &OwnedFd) -> Outcome {
-    let flags = rustix::fs::fstatvfs(mount).call("fstatfs")?.f_flag;
-    if flags.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
-        return Err(Fault::new("fsmount", Errno::EROFS)
-            .on("the overlay's work directory cannot be written"));
+/// An overlay whose work directory cannot be written falls back to read-only without an error; a full disk is the usual
+/// reason.
+fn check_writable(mount: &OwnedFd, base: BorrowedFd<'_>) -> Outcome {
+    /// What overlayfs makes in the work directory at once, and some more.
+    const INODES: u64 = 8;
+    let state = rustix::fs::fstatvfs(mount).call("fstatfs")?;
+    if !state.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+        return Ok(());
     }
-    Ok(())
+    let room = rustix::fs::fstatvfs(base).call("fstatfs")?;
+    // A file system that counts no inodes says 0 of 0.
+    let full = room.f_bavail == 0 || room.f_files > 0 && room.f_favail < INODES;
+    let errno = if full { Errno::ENOSPC } else { Errno::EROFS };
+    Err(Fault::new("fsmount", errno).on("the overlay's work directory cannot be written"))
 }
 
 /// The older way, for layers that are as their paths show them.
@@ -155,7 +161,7 @@ fn by_name(
     )?;
     set(c"upperdir", below(&upper.upper))?;
     set(c"workdir", below(&upper.work))?;
-    finish(&context, how)
+    finish(&context, how, base)
 }
 
 /// A mount namespace of the launcher's own, for kernels that take no detached mount as a layer.

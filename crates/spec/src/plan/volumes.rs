@@ -34,7 +34,7 @@ fn in_depth_order<'a>(context: &'a Context<'_>) -> Result<Vec<&'a MountRequest>,
         check_target(target(mount))?;
         if !seen.insert(parts(target(mount)).collect::<Vec<_>>()) {
             let twice = format!("two mounts on {}", target(mount));
-            return Err(Failure::new(Code::Mount, twice)
+            return Err(Failure::new(Code::InvalidArg, twice)
                 .why("one would hide the other")
                 .hint("leave one of them out")
                 .path(target(mount)));
