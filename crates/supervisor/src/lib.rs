@@ -8,6 +8,7 @@ pub mod attach;
 mod cleanup;
 mod deliver;
 mod drain;
+mod leftovers;
 pub mod protocol;
 mod record;
 mod supervise;

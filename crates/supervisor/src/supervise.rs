@@ -3,17 +3,18 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use keelbox_process::{Container, Failed, Maps, Report, launch, receive, send};
-use keelbox_spec::op::{MapWriter, Op};
+use keelbox_process::{Container, Failed, Report, launch, receive, send};
+use keelbox_spec::op::Op;
 use keelbox_spec::start::Start;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::pty::OpenptFlags;
 
+use crate::leftovers::Leftovers;
 use crate::protocol::{Event, Exited, Request, SOCKET, VERSION};
 use crate::terminal::Saved;
-use crate::{cleanup, deliver, drain, record};
+use crate::{deliver, drain, record};
 
 /// The fds that a supervisor is started with (`keelbox_spec::start::fds`).
 #[derive(Debug)]
@@ -120,71 +121,6 @@ fn listen(state: BorrowedFd<'_>) -> Option<OwnedFd> {
     rustix::net::bind(&socket, &address).ok()?;
     rustix::net::listen(&socket, 16).ok()?;
     Some(socket)
-}
-
-/// What is to be removed at the end.
-struct Leftovers {
-    id: String,
-    cgroups: Vec<std::ffi::CString>,
-    name_link: std::ffi::CString,
-    remove: bool,
-    tied: bool,
-    boot_id: String,
-    /// Ids of an ordinary user's container, mapped by newuidmap.
-    maps: Maps,
-}
-
-impl Leftovers {
-    /// Keeps what the loop needs of the start message, and lets the rest of it go.
-    fn new(start: Start) -> Self {
-        Self {
-            id: start.id,
-            cgroups: start.cgroups,
-            name_link: start.name_link,
-            remove: start.remove,
-            tied: start.tied_to_client,
-            boot_id: start.boot_id,
-            maps: start
-                .steps
-                .into_iter()
-                .find_map(|(_, op)| subordinate(op))
-                .unwrap_or_default(),
-        }
-    }
-
-    fn clear(&self, data: BorrowedFd<'_>, state: BorrowedFd<'_>, remove: bool) {
-        cleanup::remove_cgroups(&self.cgroups);
-        if remove {
-            let _ = rustix::fs::unlinkat(data, &self.name_link, AtFlags::empty());
-            remove_self(data, &self.id, &self.maps);
-        }
-        // Last: a state directory tells every other command that there is something to clear up.
-        remove_self(state, &self.id, &Maps::default());
-    }
-}
-
-fn subordinate(op: Op) -> Option<Maps> {
-    match op {
-        Op::MapIds {
-            uids,
-            gids,
-            writer: MapWriter::Programs,
-            ..
-        } => Some(Maps { uids, gids }),
-        _ => None,
-    }
-}
-
-/// Removes the directory that `directory` refers to, which is called `id`.
-fn remove_self(directory: BorrowedFd<'_>, id: &str, maps: &Maps) {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let (Ok(parent), Ok(name)) = (
-        rustix::fs::openat(directory, c"..", flags, Mode::empty()),
-        std::ffi::CString::new(id),
-    ) else {
-        return;
-    };
-    let _ = cleanup::remove_mapped(parent.as_fd(), &name, maps);
 }
 
 struct Supervisor {

@@ -1,0 +1,81 @@
+//! What a container leaves on the host: its control groups, its name, its two directories.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use keelbox_process::Maps;
+use keelbox_spec::op::{MapWriter, Op};
+use keelbox_spec::start::Start;
+use rustix::fs::{AtFlags, Mode, OFlags};
+
+use crate::cleanup;
+
+/// What is to be removed at the end.
+pub(crate) struct Leftovers {
+    id: String,
+    pub(crate) cgroups: Vec<CString>,
+    name_link: CString,
+    pub(crate) remove: bool,
+    pub(crate) tied: bool,
+    pub(crate) boot_id: String,
+    /// Ids of an ordinary user's container, mapped by newuidmap.
+    maps: Maps,
+}
+
+impl Leftovers {
+    /// Keeps what the loop needs of the start message, and lets the rest of it go.
+    pub(crate) fn new(start: Start) -> Self {
+        Self {
+            id: start.id,
+            cgroups: start.cgroups,
+            name_link: start.name_link,
+            remove: start.remove,
+            tied: start.tied_to_client,
+            boot_id: start.boot_id,
+            maps: start
+                .steps
+                .into_iter()
+                .find_map(|(_, op)| subordinate(op))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Removes it. `remove`: the container's data and name as well.
+    pub(crate) fn clear(&self, data: BorrowedFd<'_>, state: BorrowedFd<'_>, remove: bool) {
+        cleanup::remove_cgroups(&self.cgroups);
+        if remove {
+            if !self.tied {
+                // Cut short from here on, what is left is no container that has ended.
+                let _ = rustix::fs::unlinkat(data, c"config.json", AtFlags::empty());
+            }
+            let _ = rustix::fs::unlinkat(data, &self.name_link, AtFlags::empty());
+            remove_self(data, &self.id, &self.maps);
+        }
+        // Last: a state directory tells every other command that there is something to clear up.
+        remove_self(state, &self.id, &Maps::default());
+    }
+}
+
+fn subordinate(op: Op) -> Option<Maps> {
+    match op {
+        Op::MapIds {
+            uids,
+            gids,
+            writer: MapWriter::Programs,
+            ..
+        } => Some(Maps { uids, gids }),
+        _ => None,
+    }
+}
+
+/// Removes the directory that `directory` refers to, which is called `id`.
+fn remove_self(directory: BorrowedFd<'_>, id: &str, maps: &Maps) {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let (Ok(parent), Ok(name)) = (
+        rustix::fs::openat(directory, c"..", flags, Mode::empty()),
+        CString::new(id),
+    ) else {
+        return;
+    };
+    let _ = cleanup::remove_mapped(parent.as_fd(), &name, maps);
+}
