@@ -56,7 +56,9 @@ fn exec_client(running: Running) -> Result<std::convert::Infallible, Failure> {
 fn place_fds(fds: &[Option<OwnedFd>], nothing: &OwnedFd) -> rustix::io::Result<()> {
     let high: Vec<OwnedFd> = fds
         .iter()
-        .map(|fd| rustix::io::fcntl_dupfd_cloexec(fd.as_ref().unwrap_or(nothing), 64))
+        .map(|fd| {
+            rustix::io::fcntl_dupfd_cloexec(fd.as_ref().unwrap_or(nothing), spawn::FIRST_FREE)
+        })
         .collect::<rustix::io::Result<_>>()?;
     for stream in [
         rustix::stdio::stdin(),

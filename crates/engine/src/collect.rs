@@ -27,10 +27,19 @@ pub(crate) fn collect(roots: &Roots) {
         }
     }
     for id in entries(&roots.containers()) {
+        let Some(_unused) = unused(roots, &id) else {
+            continue;
+        };
         if !roots.running().join(&id).exists() && is_leftover(roots, &id) {
             remove_container(roots, &id);
         }
     }
+}
+
+/// The lock of a data directory that no supervisor has, whatever run root that was started with. Gone is not unused.
+pub(crate) fn unused(roots: &Roots, id: &str) -> Option<OwnedFd> {
+    let data = open_directory(&roots.containers().join(id)).ok()?;
+    (try_lock(&data) && !is_unlinked(&data)).then_some(data)
 }
 
 pub(crate) fn entries(directory: &Path) -> Vec<String> {

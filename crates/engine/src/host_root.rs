@@ -37,6 +37,11 @@ const DIRECTORIES: [(&str, u32); 19] = [
     ("opt", 0o755),
 ];
 
+/// Where programs and libraries are (hier(7), and the multi-library directories of the ABIs).
+const PROGRAMS: [&str; 8] = [
+    "bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin", "usr",
+];
+
 /// What the image shows of this machine.
 struct Layout {
     /// Names under `/` that are links, and where they lead.
@@ -77,7 +82,7 @@ fn layout() -> Layout {
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        if !(matches!(name.as_str(), "usr" | "bin" | "sbin") || name.starts_with("lib")) {
+        if !PROGRAMS.contains(&name.as_str()) {
             continue;
         }
         match fs::read_link(entry.path()) {
@@ -128,6 +133,7 @@ fn build(layout: &Layout, skeleton: &Path) -> std::io::Result<()> {
     }
     for name in &layout.programs {
         fs::create_dir_all(draft.join(name))?;
+        fs::set_permissions(draft.join(name), fs::Permissions::from_mode(0o755))?;
     }
     for (name, target) in &layout.links {
         symlink(target, draft.join(name))?;

@@ -4,6 +4,7 @@
 //! open file, the supervisor has that open, and the kernel lets it go with the supervisor, however that ends.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 
 use keelbox_spec::failure::{Code, Failure};
 use nix::fcntl::{FcntlArg, fcntl};
@@ -20,9 +21,24 @@ pub(crate) const SIZE: u32 = 0x1_0000;
 /// How many ranges there are.
 pub(crate) const COUNT: u32 = 0x1000;
 
+/// One file for the whole machine, whatever run root a container has; without a place for it, one for the run root.
+fn file(roots: &Roots) -> std::path::PathBuf {
+    let shared = std::path::Path::new("/run/keelbox");
+    let there = shared.is_dir()
+        || std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(shared)
+            .is_ok();
+    if there {
+        shared.join("ids")
+    } else {
+        roots.run_root.join("ids")
+    }
+}
+
 /// Takes a free range: its lock and its first id.
 pub(crate) fn take(roots: &Roots, id: &str) -> Result<(OwnedFd, u32), Failure> {
-    let path = roots.run_root.join("ids");
+    let path = file(roots);
     let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = rustix::fs::openat(CWD, &path, flags, Mode::from_raw_mode(0o600))
         .map_err(|errno| store_failure("open", &path, &errno.into()))?;

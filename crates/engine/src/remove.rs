@@ -1,13 +1,15 @@
 //! Removing a container.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use keelbox_process::{receive, send};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_supervisor::protocol::{Event, Request, SOCKET};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use keelbox_sys::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
-use crate::collect::{collect, remove_container};
+use crate::collect::{collect, remove_container, unused};
 use crate::list::find;
 use crate::roots::Roots;
 use crate::store::{open_directory, try_lock};
@@ -35,17 +37,34 @@ pub fn remove(roots: &Roots, reference: &str, force: bool) -> Result<String, Fai
         end(roots, &id);
         collect(roots);
     }
+    let Some(_unused) = unused(roots, &id) else {
+        return gone_or_in_use(roots, reference, id);
+    };
     remove_container(roots, &id);
     if roots.containers().join(&id).exists() {
-        return Err(Failure::new(
-            Code::Store,
-            format!("the container {reference} could not be removed whole"),
-        )
-        .hint("try again as the user who started it")
-        .path(roots.containers().join(&id)));
+        let message = format!("the container {reference} could not be removed whole");
+        return Err(Failure::new(Code::Store, message)
+            .hint("try again as the user who started it")
+            .path(roots.containers().join(&id)));
     }
     Ok(id)
 }
+
+fn gone_or_in_use(roots: &Roots, reference: &str, id: String) -> Result<String, Failure> {
+    if !roots.containers().join(&id).exists() {
+        return Ok(id);
+    }
+    Err(Failure::new(
+        Code::Store,
+        format!("the container {reference} is still in use"),
+    )
+    .why("its supervisor does not let go of it, or was started with another run root")
+    .hint("use the --runroot (or XDG_RUNTIME_DIR) that it was started with")
+    .exit_code(2))
+}
+
+/// Seconds that a supervisor has to answer before it is ended itself, and its container with it.
+const PATIENCE: u64 = 5;
 
 /// Has the supervisor end the container, and waits until its lock is free.
 fn end(roots: &Roots, id: &str) {
@@ -56,26 +75,35 @@ fn end(roots: &Roots, id: &str) {
     for _ in 0..200 {
         if let Some(control) = connect(&state) {
             let _ = send(&control, &Request::Remove, &[]);
-            while matches!(receive::<Event>(&control), Ok(Some(_))) {}
+            let last = std::iter::repeat_with(|| receive::<Event>(&control))
+                .find(|event| !matches!(event, Ok(Some(_))));
+            if matches!(last, Some(Err(Errno::EAGAIN))) {
+                kill_peer(&control);
+            }
         }
         if try_lock(&state) {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 fn connect(state: &OwnedFd) -> Option<OwnedFd> {
     use std::os::fd::AsRawFd;
-    let socket = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .ok()?;
+    let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None).ok()?;
     let address =
         SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", state.as_raw_fd())).ok()?;
+    let patience = Some(Duration::from_secs(PATIENCE));
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, patience).ok()?;
     rustix::net::connect(&socket, &address).ok()?;
     Some(socket)
+}
+
+/// Ends a supervisor that does not answer (stopped, say). It has the other end of this socket open, so the number is its
+/// own; its container ends with it.
+fn kill_peer(control: &OwnedFd) {
+    if let Ok(peer) = sockopt::socket_peercred(control) {
+        let _ = rustix::process::kill_process(peer.pid, rustix::process::Signal::KILL);
+    }
 }

@@ -125,7 +125,7 @@ fn default_run_root(root: &Path) -> PathBuf {
     }
     let runtime = std::env::var_os("XDG_RUNTIME_DIR")
         .map(PathBuf::from)
-        .filter(|path| path.is_dir());
+        .filter(|path| path.is_absolute() && path.is_dir());
     // Without a runtime directory, below the data: locks tell what lives, so nothing there needs to vanish at a reboot.
     runtime.map_or_else(|| root.join("run"), |runtime| runtime.join("keelbox"))
 }

@@ -12,7 +12,7 @@ use nix::sys::signal::SigSet;
 use crate::guarded;
 
 /// Above every number that an fd is moved to, so that moving one never closes another.
-const FIRST_FREE: RawFd = 64;
+pub(crate) const FIRST_FREE: RawFd = 16;
 
 /// The executable: beside the addon, wherever a bundler or package manager has put that.
 pub(crate) fn executable() -> Result<PathBuf, Failure> {

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use keelbox_spec::failure::{Code, Failure};
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
 
 use crate::config::Config;
 use crate::roots::Roots;
@@ -23,7 +23,7 @@ pub(crate) struct Place {
     /// The state directory, locked.
     pub(crate) state: OwnedFd,
     pub(crate) state_path: PathBuf,
-    /// The data directory.
+    /// The data directory, locked: commands with another run root see this one only.
     pub(crate) data: OwnedFd,
     pub(crate) data_path: PathBuf,
 }
@@ -32,9 +32,8 @@ impl Place {
     /// Makes both directories of `id`.
     pub(crate) fn make(roots: &Roots, id: String) -> Result<Self, Failure> {
         let (state_path, data_path) = (roots.running().join(&id), roots.containers().join(&id));
-        let state = make_state(&state_path)?;
-        let data = make_directory(&data_path).and_then(|()| open_directory(&data_path));
-        let data = data.inspect_err(|_| remove_path(&state_path))?;
+        let state = make_locked(&state_path)?;
+        let data = make_locked(&data_path).inspect_err(|_| remove_path(&state_path))?;
         Ok(Self {
             id,
             state,
@@ -49,8 +48,11 @@ impl Place {
         let (upper, work) = keelbox_spec::plan::layer_names(prefix);
         for name in [upper, work] {
             let path = self.data_path.join(&name);
-            rustix::fs::mkdirat(&self.data, &name, Mode::from_raw_mode(0o755))
-                .map_err(|errno| store_failure("make", &path, &errno.into()))?;
+            let fail = |errno: rustix::io::Errno| store_failure("make", &path, &errno.into());
+            let mode = Mode::from_raw_mode(0o755);
+            rustix::fs::mkdirat(&self.data, &name, mode).map_err(fail)?;
+            // Whatever the caller's umask: this is the mode of the container's own `/`.
+            rustix::fs::chmodat(&self.data, &name, mode, AtFlags::empty()).map_err(fail)?;
         }
         Ok(())
     }
@@ -113,8 +115,8 @@ fn remove_by_executable(parent: &OwnedFd, name: &CString) {
     }
 }
 
-/// Makes and locks a state directory.
-fn make_state(path: &Path) -> Result<OwnedFd, Failure> {
+/// Makes and locks a directory.
+fn make_locked(path: &Path) -> Result<OwnedFd, Failure> {
     // A command that clears up may take the empty directory for a leftover, at any moment until it is locked: then make it
     // again.
     loop {

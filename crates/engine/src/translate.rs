@@ -35,25 +35,36 @@ pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &st
     }
 }
 
-/// Whether the step is there only because of the user namespace, and failed as where the machine cannot do it.
+/// Whether the machine cannot have the container's user namespace, for lack of a feature or by its settings. What may be a
+/// passing state (a full disk, an exhausted table) is an error instead: nobody is to get less than the default by chance.
 fn needs_userns(op: &Op, errno: Errno) -> bool {
-    let refused = matches!(
-        errno,
-        Errno::EINVAL
-            | Errno::ENOSYS
-            | Errno::EPERM
-            | Errno::EOPNOTSUPP
-            | Errno::EOVERFLOW
-            | Errno::ENOSPC
-    );
+    let forbidden = || {
+        std::fs::read_to_string("/proc/sys/user/max_user_namespaces")
+            .is_ok_and(|most| most.trim() == "0")
+    };
     match op {
-        Op::CloneTree { map_ids, .. } => *map_ids && refused,
-        Op::Clone3 { .. } | Op::Unshare { .. } | Op::MapIds { .. } | Op::Overlay { .. } => refused,
+        Op::CloneTree { map_ids: true, .. } => {
+            matches!(
+                errno,
+                Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EOVERFLOW
+            )
+        }
+        Op::Clone3 { .. } => {
+            matches!(errno, Errno::EINVAL | Errno::ENOSYS) || errno == Errno::ENOSPC && forbidden()
+        }
         _ => false,
     }
 }
 
 fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
+    if errno == Errno::EMFILE {
+        return Failure::new(
+            Code::Kernel,
+            format!("the step {} failed: {call}", describe(&step.op).op),
+        )
+        .why("a start needs more open files than the limit allows")
+        .hint("raise the limit: ulimit -n 1024");
+    }
     match &step.op {
         Op::Execute(command) => command_failure(command, errno, note),
         Op::FindUser(_) => user_failure(call, errno, note),

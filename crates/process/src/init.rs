@@ -44,7 +44,7 @@ pub(crate) fn main(
         socket,
     };
     let (index, fault) = init.run(start);
-    let note = fault.note.chars().take(1024).collect();
+    let note = cut(fault.note);
     let message = Message::Failed {
         index,
         call: fault.call.to_owned(),
@@ -143,10 +143,12 @@ impl Init {
                 upper,
                 volatile,
                 userxattr,
+                attributes,
             } => {
                 let how = Treatment {
                     volatile: *volatile,
                     userxattr: *userxattr,
+                    attributes: *attributes,
                 };
                 (
                     *slot,
@@ -354,20 +356,39 @@ impl Init {
             }
         }
         if command.init {
-            self.stay_as_init();
+            stay_as_init()?;
         }
         send(&self.socket, &Message::Executing, &[]).call("sendmsg")?;
         Err(try_all(&command.candidates, &argv, &envp))
     }
+}
 
-    /// Returns in the child; this process stays as pid 1.
-    fn stay_as_init(&mut self) {
-        match keelbox_sys::clone::fork() {
-            Ok(ForkSide::Child) => {}
-            Ok(ForkSide::Parent { pid, .. }) => reaper::stay(pid),
-            Err(_) => exit_now(1),
+/// Returns in the child, once pid 1 has nothing open any more that the command could reach; this process stays as pid 1.
+fn stay_as_init() -> Outcome {
+    reaper::prepare()?;
+    let (gate, release) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).call("pipe2")?;
+    match keelbox_sys::clone::fork().call("clone")? {
+        ForkSide::Child => {
+            drop(release);
+            // Pid 1 closes its end with all its other fds.
+            let _ = rustix::io::read(&gate, &mut [0; 1]);
+            reaper::undo();
+            Ok(())
         }
+        ForkSide::Parent { pid, .. } => reaper::stay(pid),
     }
+}
+
+/// As much of a text as a message has room for.
+#[must_use]
+pub fn cut(mut text: String) -> String {
+    const MOST: usize = 1024;
+    let end = (0..=MOST.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text
 }
 
 /// execve for each candidate, as execvp(3) does: what is there but may not be executed is remembered, what is missing is not.

@@ -155,56 +155,54 @@ impl Launcher<'_> {
                 deny_setgroups,
             } => self.map_ids(uids, gids, *writer, *deny_setgroups),
             Op::SendMounts => self.send_mounts(),
+            _ => self.make_mount(op),
+        }
+    }
+
+    fn make_mount(&mut self, op: &Op) -> Outcome {
+        let userns = |map_ids: bool| self.userns.as_ref().filter(|_| map_ids).map(AsFd::as_fd);
+        let (slot, mount) = match op {
             Op::CloneTree {
                 slot,
                 source,
                 recursive,
                 attributes,
                 map_ids,
-            } => {
-                let userns = if *map_ids {
-                    self.userns.as_ref().map(AsFd::as_fd)
-                } else {
-                    None
-                };
-                let mount = clone_tree(source, *recursive, *attributes, userns)?;
-                self.slots.put(*slot, mount)
-            }
+            } => (
+                *slot,
+                clone_tree(source, *recursive, *attributes, userns(*map_ids))?,
+            ),
+            Op::MakeDevices {
+                slot,
+                devices,
+                map_ids,
+            } => match make_devices(devices, userns(*map_ids))? {
+                Some(mount) => (*slot, mount),
+                None => return Ok(()),
+            },
             Op::Overlay {
                 slot,
                 lower,
                 upper,
                 volatile,
                 userxattr,
+                attributes,
             } => {
+                let (volatile, userxattr, attributes) = (*volatile, *userxattr, *attributes);
                 let how = Treatment {
-                    volatile: *volatile,
-                    userxattr: *userxattr,
+                    volatile,
+                    userxattr,
+                    attributes,
                 };
                 let mapped = (self.start.base != 0).then_some(Mapped {
                     owner: self.start.base,
                     staging: &mut self.staging,
                 });
-                let mount = overlay(&self.slots, lower, upper, how, mapped)?;
-                self.slots.put(*slot, mount)
+                (*slot, overlay(&self.slots, lower, upper, how, mapped)?)
             }
-            Op::MakeDevices {
-                slot,
-                devices,
-                map_ids,
-            } => {
-                let userns = if *map_ids {
-                    self.userns.as_ref().map(AsFd::as_fd)
-                } else {
-                    None
-                };
-                match make_devices(devices, userns)? {
-                    Some(mount) => self.slots.put(*slot, mount),
-                    None => Ok(()),
-                }
-            }
-            _ => Err(Fault::new("plan", Errno::EPROTO).on("a step for the init")),
-        }
+            _ => return Err(Fault::new("plan", Errno::EPROTO).on("a step for the init")),
+        };
+        self.slots.put(slot, mount)
     }
 
     fn make_cgroup(&mut self, group: &Cgroup) -> Outcome {

@@ -16,6 +16,7 @@ mod socket;
 mod stdio;
 mod user;
 
+pub use init::cut;
 pub use launcher::{Container, Failed, Report, launch};
 pub use mapped::{Maps, as_mapped_root};
 pub use socket::{Received, receive, send, seqpacket_pair};

@@ -1,10 +1,30 @@
 //! The pid 1 of `--init`: passes signals on, reaps what is orphaned, ends with its child.
 
+use keelbox_rootfs::{Call, Outcome};
 use keelbox_sys::exec::exit_now;
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::SignalFd;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use rustix::process::DumpableBehavior;
+
+/// Makes this process one that its namespace cannot reach into: neither traced nor through /proc/1, where the launcher's
+/// directories of the host are still open and /proc/1/exe is the host's file (CVE-2019-5736, CVE-2024-21626). And blocks
+/// all signals: one that came between the fork and the wait would be lost.
+///
+/// # Errors
+///
+/// The kernel's.
+pub(crate) fn prepare() -> Outcome {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .call("prctl(PR_SET_DUMPABLE)")?;
+    SigSet::all().thread_block().call("rt_sigprocmask")
+}
+
+/// In the child: as it was before [`prepare`]; execve makes it dumpable again.
+pub(crate) fn undo() {
+    let _ = SigSet::all().thread_unblock();
+}
 
 /// Waits for `child` as pid 1, with nothing open but stdio. Signals that reach pid 1 go to the child; every other dead
 /// process is reaped.
@@ -13,27 +33,24 @@ pub(crate) fn stay(child: i32) -> ! {
 }
 
 fn reap(child: i32) -> ! {
-    let child = Pid::from_raw(child);
-    // By now this process can neither be traced nor be reached through /proc/1/exe, which is the host's file
-    // (CVE-2019-5736).
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    /// From the kernel itself (`asm-generic/siginfo.h`): a key in the terminal, which the child has got too.
+    const SI_KERNEL: i32 = 0x80;
     let _ = rustix::thread::set_name(c"keelbox-init");
-    let all = SigSet::all();
-    let _ = all.thread_block();
     // Read from a file rather than waited for: sigwait(3) unblocks them meanwhile, and to the supervisor this process would
     // look like one that the kernel keeps them from.
-    let Ok(signals) = SignalFd::new(&all) else {
+    let Ok(signals) = SignalFd::new(&SigSet::all()) else {
         exit_now(1)
     };
+    let pid = Pid::from_raw(child);
     loop {
         let Ok(Some(info)) = signals.read_signal() else {
             continue;
         };
         let number = i32::try_from(info.ssi_signo).unwrap_or(0);
-        match Signal::try_from(number) {
-            Ok(Signal::SIGCHLD) => collect(child),
-            Ok(signal) => drop(kill(child, signal)),
-            Err(_) => {}
+        if number == Signal::SIGCHLD as i32 {
+            collect(pid);
+        } else if info.ssi_code != SI_KERNEL {
+            let _ = keelbox_sys::signal::send(child, number);
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Treatment {
     pub volatile: bool,
     /// Keep marks in `user.overlay.*`.
     pub userxattr: bool,
+    /// `MOUNT_ATTR_*` of the overlay.
+    pub attributes: u64,
 }
 
 /// For layers whose ids are mapped.
@@ -87,7 +89,7 @@ fn finish(context: &OwnedFd, how: Treatment, base: BorrowedFd<'_>) -> Outcome<Ow
         }
     }
     set_source(context, OVERLAY);
-    let mount = create(context, OVERLAY, 0)?;
+    let mount = create(context, OVERLAY, how.attributes)?;
     check_writable(&mount, base)?;
     Ok(mount)
 }

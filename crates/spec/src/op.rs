@@ -227,6 +227,8 @@ pub enum Op {
         volatile: bool,
         /// Keep the overlay's marks in `user.overlay.*`, for callers who are not root.
         userxattr: bool,
+        /// `MOUNT_ATTR_*`.
+        attributes: u64,
     },
     /// Mount a fresh file system, detached.
     NewMount {

@@ -1,6 +1,9 @@
 //! What a plan promises, checked without a kernel: who does what, and in which order.
 
-#![allow(clippy::unwrap_used, reason = "a test states its expectations by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test states its expectations by panicking"
+)]
 
 use keelbox_spec::failure::Code;
 use keelbox_spec::host::{CgroupHost, CgroupV2, HostFacts, SubordinateIds};

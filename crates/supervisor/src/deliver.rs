@@ -4,6 +4,7 @@
 
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use rustix::process::{Signal, pidfd_send_signal};
 
@@ -19,15 +20,27 @@ pub enum Disposition {
     Default,
 }
 
+/// How often a blocked signal is looked at, 2 ms apart.
+const LOOKS: u32 = 8;
+
 /// What `pid` does with `signal` (proc_pid_status(5), `SigCgt`, `SigBlk`, `SigIgn`). None: there is no such process.
+///
+/// Blocked once says nothing: a shell blocks everything for a moment around each fork. Blocked at every look does.
 #[must_use]
 pub fn disposition(pid: i32, signal: i32) -> Option<Disposition> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    match in_status(&status, signal)? {
-        // While a process waits for signals the kernel shows them as not blocked.
-        Disposition::Default if waits_for(pid, signal) == Some(true) => Some(Disposition::Caught),
-        other => Some(other),
+    for _ in 0..LOOKS {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        match in_status(&status, signal)? {
+            // While a process waits for signals the kernel shows them as not blocked.
+            Shown::Default if waits_for(pid, signal) != Some(true) => {
+                return Some(Disposition::Default);
+            }
+            Shown::Ignored => return Some(Disposition::Ignored),
+            Shown::Blocked => std::thread::sleep(Duration::from_millis(2)),
+            Shown::Caught | Shown::Default => return Some(Disposition::Caught),
+        }
     }
+    Some(Disposition::Caught)
 }
 
 /// Whether `pid` is in rt_sigtimedwait(2) for `signal` (proc_pid_syscall(5); its first argument is the set).
@@ -48,20 +61,29 @@ fn bit(signal: i32) -> Option<u64> {
     1u64.checked_shl(u32::try_from(signal).ok()?.checked_sub(1)?)
 }
 
-fn in_status(status: &str, signal: i32) -> Option<Disposition> {
+/// What one look at a process shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Caught,
+    Blocked,
+    Ignored,
+    Default,
+}
+
+fn in_status(status: &str, signal: i32) -> Option<Shown> {
     let bit = bit(signal)?;
     let set = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         u64::from_str_radix(line.trim(), 16).ok()
     };
-    // An ignored signal is thrown away whether it is blocked or not; so that question comes first.
-    if set("SigIgn:")? & bit != 0 {
-        return Some(Disposition::Ignored);
-    }
-    Some(if (set("SigCgt:")? | set("SigBlk:")?) & bit != 0 {
-        Disposition::Caught
+    Some(if set("SigIgn:")? & bit != 0 {
+        Shown::Ignored
+    } else if set("SigCgt:")? & bit != 0 {
+        Shown::Caught
+    } else if set("SigBlk:")? & bit != 0 {
+        Shown::Blocked
     } else {
-        Disposition::Default
+        Shown::Default
     })
 }
 
@@ -91,9 +113,7 @@ pub(crate) fn deliver(pid: i32, pidfd: BorrowedFd<'_>, signal: i32, has_init: bo
     {
         return pidfd_send_signal(pidfd, Signal::KILL).is_ok();
     }
-    if let Some(signal) = Signal::from_named_raw(signal) {
-        let _ = pidfd_send_signal(pidfd, signal);
-    }
+    let _ = keelbox_sys::signal::send_by_fd(pidfd, signal);
     false
 }
 
@@ -105,13 +125,13 @@ mod tests {
         SigIgn:\t0000000000000004\nSigCgt:\t0000000000004002\n";
 
     #[test]
-    fn a_signal_that_is_blocked_is_waited_for_and_so_counts_as_caught() {
+    fn a_status_shows_what_is_done_with_a_signal() {
         let of = |signal| in_status(STATUS, signal);
-        assert_eq!(of(2), Some(Disposition::Caught));
-        assert_eq!(of(15), Some(Disposition::Caught));
-        assert_eq!(of(3), Some(Disposition::Ignored));
-        assert_eq!(of(10), Some(Disposition::Caught));
-        assert_eq!(of(1), Some(Disposition::Default));
+        assert_eq!(of(2), Some(Shown::Caught));
+        assert_eq!(of(15), Some(Shown::Caught));
+        assert_eq!(of(3), Some(Shown::Ignored));
+        assert_eq!(of(10), Some(Shown::Blocked));
+        assert_eq!(of(1), Some(Shown::Default));
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn tell_failure(control: BorrowedFd<'_>, failed: Failed) {
         index: failed.index,
         call: fault.call.to_owned(),
         errno: fault.errno.raw(),
-        note: fault.note,
+        note: keelbox_process::cut(fault.note),
     };
     let _ = send(control, &event, &[]);
 }

@@ -50,6 +50,8 @@ impl Errno {
     pub const ESRCH: Self = Self(libc::ESRCH);
     /// No space left on device.
     pub const ENOSPC: Self = Self(libc::ENOSPC);
+    /// Too many open files.
+    pub const EMFILE: Self = Self(libc::EMFILE);
     /// Argument list too long.
     pub const E2BIG: Self = Self(libc::E2BIG);
 

@@ -5,6 +5,10 @@
 //! A disposition that points to a handler of the C library would be lost; this is for our executable's first moments.
 #![allow(unsafe_code)]
 
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use crate::errno::{Result, check};
+
 /// Sets the signals of `ignored` (bit n-1 for signal n) to their default action and unblocks all signals.
 ///
 /// Handlers do not survive execve but ignored signals do, and Node leaves SIGPIPE, SIGXFSZ and others ignored in what
@@ -39,4 +43,30 @@ pub fn reset(ignored: u64) {
             8usize,
         )
     };
+}
+
+/// Sends any signal, real-time ones too, which the enums of nix and rustix do not name.
+///
+/// # Errors
+///
+/// ESRCH: there is no such process. EINVAL: no such signal.
+///
+/// See [kill(2)](https://man7.org/linux/man-pages/man2/kill.2.html).
+pub fn send(pid: i32, signal: i32) -> Result<()> {
+    // SAFETY: takes two numbers and touches no memory.
+    check(libc::c_long::from(unsafe { libc::kill(pid, signal) })).map(drop)
+}
+
+/// Sends any signal to the process that `pidfd` refers to.
+///
+/// # Errors
+///
+/// As [`send`].
+///
+/// See [pidfd_send_signal(2)](https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html).
+pub fn send_by_fd(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    let (fd, nothing) = (pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+    // SAFETY: without a siginfo the call touches no memory.
+    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, nothing, 0u32) })
+        .map(drop)
 }

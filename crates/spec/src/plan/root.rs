@@ -15,6 +15,15 @@ pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failu
     }
 }
 
+/// Device nodes that lie in a root do not work: the container's devices are those in /dev.
+fn no_devices(context: &Context<'_>) -> u64 {
+    if context.request.privileged {
+        0
+    } else {
+        attribute::MOUNT_ATTR_NODEV
+    }
+}
+
 fn in_place(context: &Context<'_>, steps: &mut Steps, path: &Path) -> Result<(), Failure> {
     clone(
         context,
@@ -22,7 +31,7 @@ fn in_place(context: &Context<'_>, steps: &mut Steps, path: &Path) -> Result<(),
         slots::ROOT,
         path,
         true,
-        0,
+        no_devices(context),
         context.maps_mounts(),
         "the directory itself is the root, with its ids mapped",
     )?;
@@ -222,6 +231,7 @@ fn overlay(
             upper,
             volatile,
             userxattr,
+            attributes: no_devices(context),
         },
         why,
     );
