@@ -62,7 +62,7 @@ test.asEach('-e wins over an environment file, and both over the defaults', asyn
 
 test.asEach('-w starts there, and makes the directory when it is missing', async (t, who) => {
   t.is((await runIn(['pwd'], {...who, flags: ['-w', '/usr/bin']})).stdout, '/usr/bin\n');
-  t.is(await answer(t, 'pwd; ls -A; touch x', {...who, flags: ['-w', '/new/work/dir']}), '/new/work/dir\n');
+  t.is(await answer(t, 'pwd; ls -A; touch x', {...who, flags: ['-w', '/new/place/dir']}), '/new/place/dir\n');
 });
 
 test.asEach('-w refuses a relative path', async (t, who) => {
