@@ -9,7 +9,7 @@ import {pipeline} from 'node:stream/promises';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {pathToFileURL} from 'node:url';
 import {homeOf, specFolder} from './helpers/cli';
-import {lane} from './helpers/lane';
+import {lane, patience} from './helpers/lane';
 
 const test = lane({host: true, guest: true});
 const {home: dir, root, runRoot} = homeOf();
@@ -164,11 +164,10 @@ test('one stream for both outputs is ended once, after both', async t => {
   t.is((await buffer(both)).toString(), 'a\nb\n');
 });
 
-test('stderr joins stdout', async t => {
+test.serial('stderr joins stdout', async t => {
   const {run} = await library;
-  const result = await run('host', ['sh', '-c', 'echo a; sleep 0.1; echo b >&2; sleep 0.1; echo c'], {
-    stderr: 'stdout',
-  });
+  const pause = `sleep ${patience(100) / 1000}`;
+  const result = await run('host', ['sh', '-c', `echo a; ${pause}; echo b >&2; ${pause}; echo c`], {stderr: 'stdout'});
   t.like(result, {stdout: 'a\nb\nc\n', stderr: ''});
 });
 

@@ -130,8 +130,11 @@ test.asRoot('bash, perl and a pipeline with process substitution work', async t 
 
 // The tree belongs to root, whose id is not mapped: what an overlay would copy up it could give to nobody, so nothing there
 // can be written; the programs run all the same.
-test.asUser('an ordinary user’s container of a Debian root that is not theirs has programs that run', async (t, who) => {
-  const rootfs = await overlaid(who.asUser);
-  t.is(await answer(t, 'python3 -c "print(6 * 7)"; echo x > /new; cat /new', {...who, rootfs}), '42\nx\n');
-  t.false(existsSync(path.join(rootfs.slice(0, -2), 'new')));
-});
+test.asUser(
+  'an ordinary user’s container of a Debian root that is not theirs has programs that run',
+  async (t, who) => {
+    const rootfs = await overlaid(who.asUser);
+    t.is(await answer(t, 'python3 -c "print(6 * 7)"; echo x > /new; cat /new', {...who, rootfs}), '42\nx\n');
+    t.false(existsSync(path.join(rootfs.slice(0, -2), 'new')));
+  },
+);

@@ -62,7 +62,7 @@ function buildExecutable(target) {
 
 /** Copy, then rename: a container that starts meanwhile finds the old file or the new one, and ETXTBSY cannot happen. */
 function install(from, to) {
-  const temporary = `${to}.${process.pid}`;
+  const temporary = path.join(path.dirname(to), `.${path.basename(to)}.${process.pid}`);
   copyFileSync(from, temporary);
   chmodSync(temporary, 0o755);
   renameSync(temporary, to);

@@ -1,7 +1,9 @@
 /**
  * keelbox as a library: containers started from inside Node, by the engine that is behind the command line.
  */
-export {ExitError, type KeelboxCode, KeelboxError} from './library/errors';
+export type {KeelboxCode} from './errors/codes';
+export {KeelboxError} from './errors/keelbox-error';
+export {ExitError} from './library/errors';
 export {run} from './library/run';
 export type {
   Bytes,

@@ -8,7 +8,7 @@ const KERNEL_LINE = 'console=ttyS0 quiet loglevel=4 cgroup_no_v1=all panic=-1';
 const ACCELERATORS = {
   kvm: ['-accel', 'kvm', '-cpu', 'host'],
   // The smallest processor: each newer instruction is one more to emulate.
-  tcg: ['-accel', 'tcg,thread=multi'],
+  tcg: ['-accel', 'tcg,thread=multi,tb-size=512'],
 };
 
 function drive(file, index) {

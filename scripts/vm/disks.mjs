@@ -18,7 +18,7 @@ import {debianTree} from '../debian-tree.mjs';
 import {output, ROOT, run} from '../lib.mjs';
 
 /** Raised when the same trees are to be put together differently. */
-const FORMAT = 1;
+const FORMAT = 2;
 const TEST_CACHE = 'var/cache/keelbox-test';
 
 /** mke2fs writes a folder into an image without a loop device or a mount. */
@@ -46,8 +46,10 @@ export function rootDisk(cache, {modules, release}) {
   const folder = path.join(cache, 'root');
   rmSync(folder, {recursive: true, force: true});
   run('cp', ['-a', trees[0], folder]);
-  for (const name of ['lib/modules', 'opt/keelbox']) mkdirSync(path.join(folder, name), {recursive: true});
+  for (const name of ['lib/modules', 'keelbox']) mkdirSync(path.join(folder, name), {recursive: true});
   run('cp', ['-a', modules, path.join(folder, 'lib/modules')]);
+  // Installed machines have it; debootstrap leaves it to netbase.
+  writeFileSync(path.join(folder, 'etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n');
   putTestTree(folder, trees[1]);
   image(folder, file, 3072);
   rmSync(folder, {recursive: true});
@@ -83,7 +85,7 @@ function copy(names, folder) {
 }
 
 /** What `scripts/test.mjs --prebuilt` needs, Node included. */
-export function productDisk(cache, {names, packages, lane, scale}) {
+export function productDisk(cache, {names, command, packages, lane, scale}) {
   const folder = path.join(cache, 'product');
   rmSync(folder, {recursive: true, force: true});
   mkdirSync(path.join(folder, 'bin'), {recursive: true});
@@ -104,6 +106,7 @@ export function productDisk(cache, {names, packages, lane, scale}) {
       .map(([name, value]) => `${name}='${value}'\n`)
       .join(''),
   );
+  if (command !== undefined) writeFileSync(path.join(folder, 'command.sh'), `${command}\n`);
   const file = path.join(cache, 'product.img');
   image(folder, file, 512);
   rmSync(folder, {recursive: true});

@@ -12,9 +12,9 @@ for module in /modules/*; do
   /bin/busybox insmod "$module"
 done
 /bin/busybox mount -t ext4 /dev/vda /root &&
-  /bin/busybox mount -t ext4 /dev/vdb /root/opt/keelbox &&
+  /bin/busybox mount -t ext4 /dev/vdb /root/keelbox &&
   /bin/busybox umount /proc &&
   /bin/busybox mount --move /dev /root/dev &&
-  exec /bin/busybox switch_root /root /opt/keelbox/guest-init.sh
+  exec /bin/busybox switch_root /root /keelbox/guest-init.sh
 echo 'keelbox: the guest has no root' >/dev/ttyS0
 /bin/busybox poweroff -f

@@ -3,15 +3,17 @@
  * `npm run test:vm`: the specs of the guest lane in a QEMU guest with a kernel that we did not choose and cgroup v2 only.
  *
  *   node scripts/vm/run.mjs [SPEC...]
+ *   node scripts/vm/run.mjs --exec COMMAND     a shell command in the guest, instead of the specs
  *
  * KEELBOX_VM_ACCEL    kvm or tcg; without it KVM where a probe boots within two seconds
- * KEELBOX_VM_TIMEOUT  seconds until the guest is given up; default 900
+ * KEELBOX_VM_TIMEOUT  seconds until the guest is given up; default 3600
  *
  * It needs root (debootstrap), and prints what `npm test` prints in the guest, closing line included. A guest that does
  * not come to its end is a failure. What is slow to make is kept in `.cache/vm`.
  */
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
+import {parseArgs} from 'node:util';
 import {fail, hasProgram, ROOT} from '../lib.mjs';
 import {bundleSpecs} from '../test/bundle.mjs';
 import {freshProduct} from '../test/fresh.mjs';
@@ -56,6 +58,10 @@ function consoleTail(file) {
 }
 
 async function main() {
+  const {
+    values: {exec: command},
+    positionals: names,
+  } = parseArgs({allowPositionals: true, options: {exec: {type: 'string'}}});
   checkMachine();
   mkdirSync(CACHE, {recursive: true});
   await freshProduct();
@@ -66,7 +72,8 @@ async function main() {
   const disks = [
     rootDisk(CACHE, {modules, release}),
     productDisk(CACHE, {
-      names: process.argv.slice(2),
+      names,
+      command,
       packages: specs.flatMap(({packages}) => packages),
       lane: 'guest',
       scale: SCALES[accelerator],
@@ -82,15 +89,16 @@ async function main() {
     disks,
     accelerator,
     console,
-    seconds: Number(process.env.KEELBOX_VM_TIMEOUT ?? 900),
+    seconds: Number(process.env.KEELBOX_VM_TIMEOUT ?? 3600),
     onLine: line => listener.line(line),
   });
   process.stdout.write(`the guest ran for ${((performance.now() - started) / 1000).toFixed(0)} s (${accelerator})\n`);
-  if (listener.status === undefined || listener.closing === undefined) {
+  const isComplete = listener.status !== undefined && (command !== undefined || listener.closing !== undefined);
+  if (!isComplete) {
     process.stdout.write(consoleTail(console));
     fail(`the guest did not finish: ${ended}`);
   }
-  process.stdout.write(`${listener.closing}\n`);
+  if (listener.closing !== undefined) process.stdout.write(`${listener.closing}\n`);
   process.exitCode = listener.status;
 }
 

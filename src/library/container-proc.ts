@@ -1,5 +1,6 @@
 import {Readable, Writable} from 'node:stream';
-import {abortError, ExitError, invalid, KeelboxError, setCallSite} from './errors';
+import {KeelboxError} from '../errors/keelbox-error';
+import {abortError, ExitError, invalid, setCallSite} from './errors';
 import {mergeOutputs} from './events';
 import type {Execution} from './execution';
 import {readLines} from './lines';

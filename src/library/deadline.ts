@@ -1,4 +1,5 @@
-import {abortError, KeelboxError} from './errors';
+import {KeelboxError} from '../errors/keelbox-error';
+import {abortError} from './errors';
 
 /** Calls back when the caller's signal aborts or the time is up. Answers how to call it off. */
 export function watchDeadline(

@@ -1,8 +1,9 @@
 import {engine} from '../engine';
+import {KeelboxError} from '../errors/keelbox-error';
 import type {ContainerEvent, Started} from '../native';
 import {watchDeadline} from './deadline';
 import {deferred} from './deferred';
-import {ExitError, fromNative, KeelboxError} from './errors';
+import {ExitError, fromNative} from './errors';
 import {Input} from './input';
 import {makeOutputs, type Output} from './output';
 import type {Settings} from './settings';
@@ -162,7 +163,7 @@ export class Execution {
 }
 
 function stdioError(cause: Error): KeelboxError {
-  return new KeelboxError('ERR_KEELBOX_STDIO', `a stream of the container failed: ${cause.message}`, {}, {cause});
+  return new KeelboxError('ERR_KEELBOX_STDIO', `a stream of the container failed: ${cause.message}`, {cause});
 }
 
 function overflowError(name: string, {maxBuffer}: Settings): KeelboxError {

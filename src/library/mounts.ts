@@ -1,7 +1,8 @@
 import {resolve} from 'node:path';
+import {notYet} from '../errors/keelbox-error';
 import type {MountRequest} from '../native';
 import {checkFlag, checkObject, checkText, rejectOthers} from './checks';
-import {invalid, notYet} from './errors';
+import {invalid} from './errors';
 import {parseBytes} from './quantities';
 import type {Mounts} from './types';
 

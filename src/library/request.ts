@@ -1,7 +1,8 @@
 import {resolve} from 'node:path';
+import {notYet} from '../errors/keelbox-error';
 import type {RootRequest, RunRequest} from '../native';
 import {checkFlag, checkObject, checkText, checkWord, rejectOthers} from './checks';
-import {invalid, notYet} from './errors';
+import {invalid} from './errors';
 import {toMounts} from './mounts';
 import type {RootImage, RunOptions, Security} from './types';
 

@@ -282,6 +282,7 @@ impl Launcher<'_> {
             .unzip();
         send(&self.socket, &Message::Mounts(slots), &fds).call("sendmsg")?;
         self.slots.clear();
+        self.staging = Staging::default();
         Ok(())
     }
 

@@ -6,7 +6,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use keelbox_spec::op::{Lower, Slot, Upper};
 use keelbox_sys::Errno;
 use rustix::fs::{Mode, OFlags};
-use rustix::mount::{MoveMountFlags, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string};
+use rustix::mount::{
+    MoveMountFlags, UnmountFlags, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string,
+};
 
 use crate::detached::{create, explained, open, set_source};
 use crate::fault::{Call, Fault, Outcome};
@@ -166,11 +168,14 @@ fn by_name(
     finish(&context, how, base)
 }
 
-/// A mount namespace of the launcher's own, for kernels that take no detached mount as a layer.
+/// A mount namespace of the launcher's own, for kernels that take no detached mount as a layer. Dropped when the overlays
+/// are made: they have the layers then, and the directory of a layer that lies under another could not be removed here.
 #[derive(Debug, Default)]
 pub struct Staging {
     entered: bool,
     attached: Vec<Slot>,
+    /// The first of them, at the bottom.
+    bottom: Option<OwnedFd>,
 }
 
 impl Staging {
@@ -180,6 +185,9 @@ impl Staging {
         self.enter()?;
         let mount = slots.get(slot)?;
         if !self.attached.contains(&slot) {
+            if self.bottom.is_none() {
+                self.bottom = Some(rustix::io::fcntl_dupfd_cloexec(mount, 3).call("fcntl")?);
+            }
             let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
             rustix::mount::move_mount(mount, c"", rustix::fs::CWD, c"/", flags)
                 .call("move_mount")?;
@@ -196,6 +204,18 @@ impl Staging {
         self.entered = true;
         // Later unmounts on the host still come in, so that the supervisor keeps none of its mounts busy.
         private_mounts(rustix::mount::MountPropagationFlags::DOWNSTREAM)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if let Some(bottom) = &self.bottom {
+            let name = format!("/proc/self/fd/{}", bottom.as_raw_fd());
+            // The path of what is at the bottom names what is on top.
+            for _ in &self.attached {
+                let _ = rustix::mount::unmount(&name, UnmountFlags::DETACH);
+            }
+        }
     }
 }
 
