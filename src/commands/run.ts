@@ -12,7 +12,7 @@ export const runCommand = defineCommand({
   aliases: [['container', 'run']],
   summary: 'Create a container and run a command in it',
   description:
-    'Flags come before IMAGE; everything after it is the command and goes to the container as it is. The image "host" needs no download: it is this machine as any user of it may see it, private files left out, on a writable layer of its own.',
+    'Flags come before IMAGE; everything after it is the command and goes to the container as it is. The image "host" needs no download: it is this machine’s programs, without its users’ files and its secrets, on a writable layer of its own.',
   examples: [
     {command: 'keelbox run --rm -it host', text: 'a shell on a throw-away copy of this machine'},
     {

@@ -111,8 +111,7 @@ A cgroup is a directory in a special file system; the processes in it are counte
   cgroup.kill  write 1: every process in it is killed at once, even those that fork
 There are two versions. v2 is one tree with all controllers, what current systems have. v1 has a tree per controller. "hybrid" systems have v1 controllers and an empty v2 tree beside them. keelbox works with each, and keelbox info says what it found.
 
-As an ordinary user you can use only controllers that were delegated to you, which systemd does for some of them:
-  cat /sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service/cgroup.controllers
+Today root's containers have a cgroup of their own, with a limit of processes; those of an ordinary user have none yet, and their limits are still to come.
 
 More: cgroups(7); keelbox explain ERR_KEELBOX_CGROUP
 `,
@@ -162,7 +161,7 @@ masked_paths: what of /proc and /sys is hidden
 /proc and /sys speak for the whole machine, and no namespace changes that. So keelbox mounts something empty over those that tell too much or do too much:
   /proc/kcore /proc/keys /proc/timer_list /proc/interrupts /proc/kallsyms ...
   /sys/firmware /sys/devices/virtual/powercap /sys/kernel/debug ...
-and makes others read-only: /proc/sys, /proc/sysrq-trigger, /proc/irq, /proc/bus, /proc/fs and all of /sys.
+and makes others read-only: /proc/sys, /proc/sysrq-trigger, /proc/irq, /proc/bus, /proc/fs and /sys (but for the small directory that holds the container's cgroups on hybrid hosts).
 
 A masked file reads as empty, a masked directory has nothing in it.
   --security-opt systempaths=unconfined     leaves them as the kernel shows them
@@ -187,8 +186,9 @@ See it:   keelbox run --rm host -- sh -c 'echo $$'            1
   host_image: `
 host_image: the image that needs no download
 
-keelbox run --rm -it host   is a shell on this machine as any user of it may see it, nothing private in it, whoever starts it:
-  /usr /bin /sbin /lib*    the system's own, under a copy-on-write overlay of the container
+keelbox run --rm -it host   is a shell among this machine's programs, without its users' files and its secrets, whoever starts it:
+  /usr /bin /sbin /lib*    the system's own: under a copy-on-write overlay for root (who can read all of it),
+                           read-only for an ordinary user
   /etc /opt                read-only, and not owned by the container's root: the kernel's own permission
                            checks keep /etc/shadow, host keys and the like unreadable
   /tmp /var /run /root /home /srv   new and empty
@@ -204,7 +204,7 @@ rootless: containers without being root
 A user namespace lets an ordinary user be root inside, so keelbox needs no daemon, no set-user-id program of its own and no group membership. What differs from running as root:
   ids        the range of /etc/subuid through newuidmap (Debian: the package uidmap), or one id only
   state      $XDG_DATA_HOME/keelbox and $XDG_RUNTIME_DIR/keelbox instead of /var/lib and /run
-  limits     only cgroup controllers that are delegated to you
+  limits     none yet: an ordinary user's containers have no cgroup of their own
   files      system files of the "host" image are read-only
 Some systems forbid user namespaces to users; keelbox explain ERR_KEELBOX_USERNS says how to allow them.
 
