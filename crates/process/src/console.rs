@@ -27,15 +27,19 @@ pub(crate) fn make(
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let master = rustix::fs::openat(pts, c"ptmx", flags, Mode::empty()).call("openat")?;
     rustix::pty::unlockpt(&master).call("ioctl(TIOCSPTLCK)")?;
-    if columns != 0 && rows != 0 {
-        let size = Winsize {
-            ws_col: columns,
-            ws_row: rows,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        rustix::termios::tcsetwinsize(&master, size).call("ioctl(TIOCSWINSZ)")?;
-    }
+    // Nobody's window: programs hang or crash on 0 columns.
+    let (columns, rows) = if columns == 0 || rows == 0 {
+        (80, 24)
+    } else {
+        (columns, rows)
+    };
+    let size = Winsize {
+        ws_col: columns,
+        ws_row: rows,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    rustix::termios::tcsetwinsize(&master, size).call("ioctl(TIOCSWINSZ)")?;
     let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let slave = rustix::pty::ioctl_tiocgptpeer(&master, peer).call("ioctl(TIOCGPTPEER)")?;
     bind_console(&slave, dev)?;

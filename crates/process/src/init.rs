@@ -11,8 +11,7 @@ use keelbox_rootfs::{Call, Covers, Fault, Outcome, Slots, Treatment};
 use keelbox_spec::op::{Command, Op, Side, Slot, User};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
-use keelbox_sys::clone::Side as ForkSide;
-use keelbox_sys::exec::{CStringArray, execve, exit_now};
+use keelbox_sys::exec::{CStringArray, exit_now};
 use rustix::event::{PollFd, PollFlags};
 use rustix::mount::MountPropagationFlags;
 use rustix::process::{Resource, Rlimit, Signal};
@@ -20,7 +19,7 @@ use rustix::process::{Resource, Rlimit, Signal};
 use crate::handshake::Message;
 use crate::socket::{receive, send};
 use crate::user::Identity;
-use crate::{console, credentials, reaper, user};
+use crate::{console, credentials, exec, user};
 
 /// Runs the init's steps and becomes the command. Ends the process when one fails.
 pub(crate) fn main(
@@ -356,27 +355,10 @@ impl Init {
             }
         }
         if command.init {
-            stay_as_init()?;
+            exec::stay_as_init()?;
         }
         send(&self.socket, &Message::Executing, &[]).call("sendmsg")?;
-        Err(try_all(&command.candidates, &argv, &envp))
-    }
-}
-
-/// Returns in the child, once pid 1 has nothing open any more that the command could reach; this process stays as pid 1.
-fn stay_as_init() -> Outcome {
-    reaper::prepare()?;
-    let (gate, release) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).call("pipe2")?;
-    match keelbox_sys::clone::fork().call("clone")? {
-        ForkSide::Child => {
-            drop(release);
-            // Pid 1 closes its end with all its other fds.
-            let _ = rustix::io::read(&gate, &mut [0; 1]);
-            reaper::undo();
-            Ok(())
-        }
-        ForkSide::Parent { pid, .. } => reaper::stay(pid),
+        Err(exec::try_all(&command.candidates, &argv, &envp))
     }
 }
 
@@ -391,30 +373,6 @@ pub fn cut(mut text: String) -> String {
     text
 }
 
-/// execve for each candidate, as execvp(3) does: what is there but may not be executed is remembered, what is missing is not.
-fn try_all(candidates: &[CString], argv: &CStringArray, envp: &CStringArray) -> Fault {
-    let mut denied = None;
-    for path in candidates {
-        match execve(path, argv, envp) {
-            Errno::ENOENT | Errno::ENOTDIR => {}
-            Errno::EACCES => {
-                denied = Some(Fault::new("execve", Errno::EACCES).on(path.to_string_lossy()));
-            }
-            errno => return Fault::new("execve", errno).on(path.to_string_lossy()),
-        }
-    }
-    denied.unwrap_or_else(|| missing(candidates))
-}
-
-/// One of the files may be there after all: then it is its interpreter or its loader that is missing.
-fn missing(candidates: &[CString]) -> Fault {
-    let fault = Fault::new("execve", Errno::ENOENT);
-    match candidates.iter().find(|path| exists(path)) {
-        Some(path) => fault.on(path.to_string_lossy()),
-        None => fault,
-    }
-}
-
 fn unshare(namespaces: u64) -> Outcome {
     let flags = i32::try_from(namespaces).unwrap_or(0);
     nix::sched::unshare(nix::sched::CloneFlags::from_bits_retain(flags)).call("unshare")
@@ -422,10 +380,6 @@ fn unshare(namespaces: u64) -> Outcome {
 
 fn is_cgroup(fstype: &CStr) -> bool {
     fstype == c"cgroup" || fstype == c"cgroup2"
-}
-
-fn exists(path: &CStr) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok()
 }
 
 fn loopback_up() -> Outcome {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::Command;
 use std::time::Instant;
 
 use keelbox_rootfs::{
@@ -13,9 +12,11 @@ use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::clone::{Side, clone3};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::DupFlags;
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::handshake::Message;
+use crate::ids::write_maps;
 use crate::init;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
@@ -229,6 +230,11 @@ impl Launcher<'_> {
         match side.call("clone3")? {
             Side::Child => {
                 let socket = self.init_socket.take();
+                // A copy of the launcher's end in this process would keep it from ever seeing the launcher's death. No `?`:
+                // the child must not return into the launcher.
+                if let Some(theirs) = &socket {
+                    let _ = rustix::io::dup3(theirs, &mut self.socket, DupFlags::CLOEXEC);
+                }
                 init::main(
                     self.start,
                     socket,
@@ -367,62 +373,6 @@ fn told(call: &str, errno: i32, note: String) -> Fault {
 /// The name of a call that came as text; calls are few, and live as long as the process.
 fn known(call: &str) -> &'static str {
     String::from(call).leak()
-}
-
-/// Maps the ids of a new user namespace, that of process `pid`.
-///
-/// # Errors
-///
-/// EPERM: the ids are not the caller's to map, or namespaces have no rights here (AppArmor).
-pub(crate) fn write_maps(
-    pid: i32,
-    uids: &[IdMap],
-    gids: &[IdMap],
-    writer: MapWriter,
-    deny_setgroups: bool,
-) -> Outcome {
-    if writer == MapWriter::Programs {
-        run_mapper("newuidmap", pid, uids)?;
-        return run_mapper("newgidmap", pid, gids);
-    }
-    if deny_setgroups {
-        write_proc(pid, "setgroups", "deny")?;
-    }
-    write_proc(pid, "uid_map", &lines(uids))?;
-    write_proc(pid, "gid_map", &lines(gids))
-}
-
-fn lines(maps: &[IdMap]) -> String {
-    maps.iter()
-        .map(|map| format!("{} {} {}\n", map.inside, map.outside, map.count))
-        .collect()
-}
-
-fn write_proc(pid: i32, file: &str, text: &str) -> Outcome {
-    let path = format!("/proc/{pid}/{file}");
-    // One write for the whole map: a second one is refused (user_namespaces(7)).
-    fs::write(&path, text)
-        .map_err(|error| Fault::new("write", error).on(format!("/proc/PID/{file}")))
-}
-
-/// newuidmap(1) and newgidmap(1): set-user-id programs that check /etc/subuid and /etc/subgid.
-fn run_mapper(program: &'static str, pid: i32, maps: &[IdMap]) -> Outcome {
-    let mut command = Command::new(program);
-    command
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
-        .arg(pid.to_string());
-    for map in maps {
-        command.args([map.inside, map.outside, map.count].map(|number| number.to_string()));
-    }
-    let output = command
-        .stdin(std::process::Stdio::null())
-        .output()
-        .call(program)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Fault::new(program, Errno::EPERM).on(said))
 }
 
 /// While the namespace is made, the caller's effective id is the container's first one: the kernel counts inotify

@@ -7,7 +7,9 @@
 
 mod console;
 mod credentials;
+mod exec;
 pub mod handshake;
+mod ids;
 mod init;
 mod launcher;
 mod mapped;

@@ -9,7 +9,7 @@ use keelbox_sys::exec::exit_now;
 use serde::{Deserialize, Serialize};
 
 use crate::credentials;
-use crate::launcher::write_maps;
+use crate::ids::write_maps;
 use crate::socket::{receive, send, seqpacket_pair};
 
 /// Id maps of a user namespace.

@@ -1,13 +1,14 @@
 //! One direction of a container's stdio: from the caller's fd 0 in, or out to fd 1 or 2.
 //!
-//! splice(2) where the kernel can, read and write where it cannot (terminals, files opened for appending). Nothing here
+//! splice(2) where the kernel can, read and write where it cannot (terminals, files opened for appending, sockets). Nothing here
 //! waits: a step moves what can be moved now.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::net::SendFlags;
 use rustix::pipe::SpliceFlags;
 use rustix::termios::{LocalModes, SpecialCodeIndex, tcgetattr};
 
@@ -15,7 +16,7 @@ use super::set_nonblocking;
 
 /// As much as a pipe may hold without privileges (pipe(7), `pipe-max-size`).
 const PIPE: usize = 1 << 20;
-const BLOCK: usize = 16 * 1024;
+const BLOCK: usize = 64 * 1024;
 /// A write to a terminal that was found ready must not block on one that is stopped (Ctrl-S) half-way; only for one that
 /// cannot be opened again without blocking.
 const TERMINAL_BLOCK: usize = 1024;
@@ -53,6 +54,8 @@ pub(super) struct Relay {
     writing: bool,
     block: usize,
     is_terminal: bool,
+    /// Splicing into a socket waits for room whatever the flags say; sending need not.
+    is_socket: bool,
     /// The caller's terminal, opened again: O_NONBLOCK on its own fd would be everybody's who shares that.
     terminal: Option<OwnedFd>,
     /// What is read goes nowhere.
@@ -82,6 +85,10 @@ impl Relay {
                 relay.block = TERMINAL_BLOCK;
             }
         }
+        if is_socket(relay.target()) {
+            relay.can_splice = false;
+            relay.is_socket = true;
+        }
         relay
     }
 
@@ -95,6 +102,7 @@ impl Relay {
             writing: false,
             block: BLOCK,
             is_terminal: false,
+            is_socket: false,
             terminal: None,
             discards: false,
         }
@@ -202,13 +210,19 @@ impl Relay {
     }
 
     fn write(&mut self) -> State {
-        match rustix::io::write(self.target(), &self.buffer) {
+        let written = if self.is_socket {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            rustix::net::send(self.target(), &self.buffer, flags)
+        } else {
+            rustix::io::write(self.target(), &self.buffer)
+        };
+        match written {
             Ok(length) => {
                 self.buffer.drain(..length);
                 State::Open
             }
             Err(Errno::AGAIN | Errno::INTR) => State::Open,
-            Err(Errno::PIPE) => State::ReaderGone,
+            Err(Errno::PIPE | Errno::CONNRESET) => State::ReaderGone,
             // A terminal that was closed.
             Err(Errno::IO) if self.keys.is_some() || self.is_terminal => State::ReaderGone,
             Err(errno) => State::Unwritable(errno),
@@ -259,6 +273,11 @@ impl Relay {
 fn open_again(number: u8) -> Option<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     rustix::fs::open(format!("/proc/self/fd/{number}"), flags, Mode::empty()).ok()
+}
+
+fn is_socket(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstat(fd)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket)
 }
 
 fn is_readable(fd: BorrowedFd<'_>) -> bool {
