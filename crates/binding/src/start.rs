@@ -125,10 +125,12 @@ impl Task for StartTask {
                 on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
             }
         });
-        or_throw(
-            &env,
-            keelbox_engine::watch(u64::from(handle), control, supervisor, ended),
-        )?;
+        let watched = keelbox_engine::watch(u64::from(handle), control, supervisor, ended);
+        if watched.is_err() {
+            // With the last of its control sockets closed, the container ends.
+            self.handles.kept().remove(&handle);
+        }
+        or_throw(&env, watched)?;
         let stdio = ends.map(|end| end.map_or(-1, IntoRawFd::into_raw_fd));
         env.to_js_value(&StartedView {
             started,

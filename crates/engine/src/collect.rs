@@ -98,7 +98,7 @@ fn end(record: &State) {
     let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else {
         return;
     };
-    if facts::start_time(record.pid) != Some(record.start_time) {
+    if keelbox_supervisor::start_time(record.pid) != Some(record.start_time) {
         return;
     }
     let _ = pidfd_send_signal(&pidfd, Signal::KILL);

@@ -105,12 +105,6 @@ pub(crate) fn boot_id() -> String {
         .to_owned()
 }
 
-/// When a process was started, in clock ticks since boot (proc_pid_stat(5)).
-pub(crate) fn start_time(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
-}
-
 /// CPUs that have the directory; most machines have it for all or for none, so the first one is asked first.
 fn thermal_throttle() -> Vec<String> {
     let has = |cpu: &str| Path::new(CPUS).join(cpu).join("thermal_throttle").is_dir();

@@ -47,7 +47,7 @@ fn sealed_copy(path: &Path) -> Result<OwnedFd> {
     let mut left = length;
     while left > 0 {
         match rustix::fs::sendfile(&copy, &file, None, left)? {
-            0 => return Err(Errno::from_raw(libc::EIO)),
+            0 => return Err(Errno::EIO),
             sent => left = left.saturating_sub(sent),
         }
     }

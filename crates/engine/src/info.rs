@@ -35,7 +35,7 @@ pub struct HostReport {
     pub controllers: BTreeMap<String, &'static str>,
     /// How many containers there are.
     pub containers: Counts,
-    /// Host ids that root's containers take their ranges from.
+    /// Host ids that the caller's containers have: ranges of these for root, all of these for an ordinary user.
     pub id_range: String,
 }
 
@@ -89,10 +89,18 @@ pub fn info(roots: &Roots) -> Result<HostReport, Failure> {
             running,
             exited: containers.len() - running,
         },
-        id_range: format!(
-            "{}-{}",
-            ids::FIRST,
-            ids::FIRST + (ids::COUNT - 1) * ids::SIZE + (ids::SIZE - 1)
-        ),
+        id_range: id_range(),
     })
+}
+
+fn id_range() -> String {
+    if facts::is_host_root() {
+        let last = ids::FIRST + (ids::COUNT - 1) * ids::SIZE + (ids::SIZE - 1);
+        return format!("{}-{last}", ids::FIRST);
+    }
+    let own = rustix::process::geteuid().as_raw();
+    match facts::subordinate_maps().and_then(|maps| maps.uids.get(1).copied()) {
+        Some(map) => format!("{own}, {}-{}", map.outside, map.outside + (map.count - 1)),
+        None => own.to_string(),
+    }
 }

@@ -1,11 +1,15 @@
 //! A plan as people and programs see it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use keelbox_spec::capabilities;
 use keelbox_spec::describe::describe;
 use keelbox_spec::op::{Op, namespace};
 use keelbox_spec::plan::{Plan, PlanStep};
+use rustix::fs::Access;
 use serde::Serialize;
 
 /// A plan.
@@ -34,7 +38,7 @@ pub struct StepView {
     pub detail: String,
     /// The reason for it.
     pub why: &'static str,
-    /// Whether this machine can do it.
+    /// Whether this machine can do it, as far as that can be told beforehand.
     pub available: bool,
 }
 
@@ -74,8 +78,24 @@ impl StepView {
             syscall: words.syscall,
             detail: words.detail,
             why: step.why,
-            available: true,
+            available: available(&step.op),
         }
+    }
+}
+
+/// What can be told without doing it: whether control groups can be made here, and user namespaces at all.
+fn available(op: &Op) -> bool {
+    match op {
+        Op::MakeCgroup(group) => {
+            let path = Path::new(OsStr::from_bytes(group.directory.to_bytes()));
+            let there = path.ancestors().find(|directory| directory.is_dir());
+            there.is_some_and(|there| rustix::fs::access(there, Access::WRITE_OK).is_ok())
+        }
+        Op::Clone3 { namespaces, .. } if namespaces & namespace::CLONE_NEWUSER != 0 => {
+            std::fs::read_to_string("/proc/sys/user/max_user_namespaces")
+                .is_ok_and(|most| most.trim() != "0")
+        }
+        _ => true,
     }
 }
 

@@ -37,7 +37,7 @@ pub fn remove(roots: &Roots, reference: &str, force: bool) -> Result<String, Fai
         end(roots, &id);
         collect(roots);
     }
-    let Some(_unused) = unused(roots, &id) else {
+    let Some(_unused) = unused_soon(roots, &id) else {
         return gone_or_in_use(roots, reference, id);
     };
     remove_container(roots, &id);
@@ -48,6 +48,16 @@ pub fn remove(roots: &Roots, reference: &str, force: bool) -> Result<String, Fai
             .path(roots.containers().join(&id)));
     }
     Ok(id)
+}
+
+/// Another command that only looks has the lock for a moment; a supervisor keeps it.
+fn unused_soon(roots: &Roots, id: &str) -> Option<OwnedFd> {
+    (0..50).find_map(|_| {
+        unused(roots, id).or_else(|| {
+            std::thread::sleep(Duration::from_millis(10));
+            None
+        })
+    })
 }
 
 fn gone_or_in_use(roots: &Roots, reference: &str, id: String) -> Result<String, Failure> {

@@ -116,15 +116,20 @@ fn remove_by_executable(parent: &OwnedFd, name: &CString) {
 }
 
 /// Makes and locks a directory.
+///
+/// A command that clears up may look at the new directory, or take it for a leftover, at any moment until it is locked. It
+/// has the lock meanwhile, and only for that long.
 fn make_locked(path: &Path) -> Result<OwnedFd, Failure> {
-    // A command that clears up may take the empty directory for a leftover, at any moment until it is locked: then make it
-    // again.
     loop {
         make_directory(path)?;
-        match open_directory(path) {
-            Ok(state) if try_lock(&state) && !is_unlinked(&state) => return Ok(state),
+        let directory = match open_directory(path) {
+            Ok(directory) => directory,
             Err(failure) if path.exists() => return Err(failure),
-            _ => wait_until_gone(path),
+            Err(_) => continue,
+        };
+        let _ = rustix::fs::flock(&directory, FlockOperation::LockExclusive);
+        if !is_unlinked(&directory) {
+            return Ok(directory);
         }
     }
 }
@@ -148,15 +153,6 @@ pub(crate) fn try_lock(directory: &OwnedFd) -> bool {
 /// Whether the directory was removed while it was open.
 pub(crate) fn is_unlinked(directory: &OwnedFd) -> bool {
     rustix::fs::fstat(directory).is_ok_and(|stat| stat.st_nlink == 0)
-}
-
-fn wait_until_gone(path: &Path) {
-    for _ in 0..1000 {
-        if !path.exists() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
 }
 
 /// 64 hex digits.

@@ -60,7 +60,7 @@ pub fn as_mapped_root(maps: &Maps, action: impl FnOnce() -> bool) -> Outcome {
             if exit.code == Some(0) {
                 Ok(())
             } else {
-                Err(Fault::new("clone3", Errno::from_raw(5)))
+                Err(Fault::new("clone3", Errno::EIO))
             }
         }
     }

@@ -139,6 +139,6 @@ fn check_node(node: BorrowedFd<'_>, device: &Device) -> Outcome {
     if right {
         Ok(())
     } else {
-        Err(Fault::new("fstat", Errno::from_raw(6)))
+        Err(Fault::new("fstat", Errno::ENXIO))
     }
 }

@@ -11,6 +11,8 @@ use crate::fault::{Call, Fault, Outcome};
 
 /// Links that a path may have before it is taken for a loop, as the kernel's own limit.
 const LINKS: u8 = 40;
+/// Tries at a path that is being renamed.
+const RETRIES: u8 = 128;
 
 fn resolve(follow: bool) -> ResolveFlags {
     let flags = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
@@ -22,19 +24,16 @@ fn resolve(follow: bool) -> ResolveFlags {
 }
 
 fn open(root: BorrowedFd<'_>, path: &CStr, flags: OFlags, follow: bool) -> Result<OwnedFd, Errno> {
-    loop {
-        // EAGAIN: somebody renames directories meanwhile, and the kernel could not be sure of `..`.
-        match rustix::fs::openat2(
-            root,
-            path,
-            flags | OFlags::CLOEXEC,
-            Mode::empty(),
-            resolve(follow),
-        ) {
-            Err(rustix::io::Errno::AGAIN) => {}
-            other => return other.map_err(Errno::from),
-        }
-    }
+    let open = || {
+        let flags = flags | OFlags::CLOEXEC;
+        rustix::fs::openat2(root, path, flags, Mode::empty(), resolve(follow)).map_err(Errno::from)
+    };
+    // EAGAIN: somebody renames directories meanwhile, and the kernel could not be sure of `..`. Not for ever: it may be
+    // somebody who wants to hold a start up.
+    (0..RETRIES)
+        .map(|_| open())
+        .find(|result| !matches!(result, Err(Errno::EAGAIN)))
+        .unwrap_or(Err(Errno::EAGAIN))
 }
 
 /// Opens `path` inside `root` as a mount point, and makes it first when it is missing.

@@ -65,5 +65,5 @@ impl Slots {
 }
 
 fn missing(slot: Slot) -> Fault {
-    Fault::new("slot", Errno::from_raw(9)).on(format!("slot {slot} is empty"))
+    Fault::new("slot", Errno::EBADF).on(format!("slot {slot} is empty"))
 }

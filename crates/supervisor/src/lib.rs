@@ -17,4 +17,5 @@ mod terminal;
 pub use cleanup::{remove_cgroups, remove_mapped, remove_tree};
 pub use deliver::{Disposition, disposition};
 pub use drain::present;
+pub use record::start_time;
 pub use supervise::{Inherited, supervise};

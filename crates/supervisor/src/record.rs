@@ -27,7 +27,9 @@ pub(crate) fn state(directory: BorrowedFd<'_>, pid: i32, boot_id: &str) {
     write(directory, c"state.json", &text);
 }
 
-fn start_time(pid: i32) -> Option<u64> {
+/// When a process was started, in clock ticks since boot (proc_pid_stat(5)).
+#[must_use]
+pub fn start_time(pid: i32) -> Option<u64> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = rustix::fs::open(format!("/proc/{pid}/stat"), flags, Mode::empty()).ok()?;
     // One line of at most 52 numbers and a name of at most 16 bytes, which the kernel gives whole.

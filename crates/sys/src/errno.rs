@@ -50,6 +50,14 @@ impl Errno {
     pub const ESRCH: Self = Self(libc::ESRCH);
     /// No space left on device.
     pub const ENOSPC: Self = Self(libc::ENOSPC);
+    /// Bad file descriptor.
+    pub const EBADF: Self = Self(libc::EBADF);
+    /// Input/output error.
+    pub const EIO: Self = Self(libc::EIO);
+    /// No such device or address.
+    pub const ENXIO: Self = Self(libc::ENXIO);
+    /// Disk quota exceeded; of keys, too.
+    pub const EDQUOT: Self = Self(libc::EDQUOT);
     /// Too many open files.
     pub const EMFILE: Self = Self(libc::EMFILE);
     /// Argument list too long.
