@@ -27,6 +27,11 @@ pub(crate) fn executable() -> Result<PathBuf, Failure> {
     })
 }
 
+/// `KEELBOX_RUNTIME` names another executable, for those who work on it: a script, even, which cannot be run by an fd.
+fn is_overridden() -> bool {
+    std::env::var_os("KEELBOX_RUNTIME").is_some_and(|path| !path.is_empty())
+}
+
 /// Starts the executable in a role, in a session of its own, with `fds` as its 0, 1, 2, ... and no environment. Its pid.
 pub(crate) fn spawn(role: &[&CStr], fds: &[BorrowedFd<'_>]) -> Result<i32, Failure> {
     let path = executable()?;
@@ -37,10 +42,14 @@ pub(crate) fn spawn(role: &[&CStr], fds: &[BorrowedFd<'_>]) -> Result<i32, Failu
             .errno(format!("{errno:?}"))
             .path(&path)
     };
-    let guarded =
-        guarded::open(&path).map_err(|errno| fail(nix::errno::Errno::from_raw(errno.raw())))?;
-    let name = format!("/proc/self/fd/{}", guarded.as_raw_fd());
-    let program = CString::new(name).map_err(|_| fail(nix::errno::Errno::EINVAL))?;
+    let program = if is_overridden() {
+        path.clone().into_os_string().into_encoded_bytes()
+    } else {
+        let guarded = guarded::open(&path);
+        let guarded = guarded.map_err(|errno| fail(nix::errno::Errno::from_raw(errno.raw())))?;
+        format!("/proc/self/fd/{}", guarded.as_raw_fd()).into_bytes()
+    };
+    let program = CString::new(program).map_err(|_| fail(nix::errno::Errno::EINVAL))?;
     start(&program, role, fds).map_err(fail)
 }
 
