@@ -77,34 +77,41 @@ fn make(
         Some(parent) => target(root, parent, Target::Directory, follow, links)?,
         None => open(root, c".", OFlags::PATH | OFlags::DIRECTORY, false).call("openat2")?,
     };
-    if let Ok(link) = rustix::fs::readlinkat(&parent_fd, &name, Vec::new()) {
-        if links == 0 || !follow {
-            return Err(Fault::new("openat2", Errno::ELOOP).on(path.to_string_lossy()));
-        }
-        return target(
+    let named = |fault: Fault| fault.on(path.to_string_lossy());
+    let again = || {
+        open(
+            parent_fd.as_fd(),
+            &name,
+            OFlags::PATH | OFlags::NOFOLLOW,
+            false,
+        )
+    };
+    match create_at(parent_fd.as_fd(), &name, create) {
+        Ok(()) => return again().call("openat2").map_err(named),
+        Err(rustix::io::Errno::EXIST) => {}
+        Err(errno) => return Err(named(Fault::new("mkdirat", errno))),
+    }
+    // There is something after all: a link to what is missing, or what somebody made meanwhile.
+    match rustix::fs::readlinkat(&parent_fd, &name, Vec::new()) {
+        Ok(_) if links == 0 || !follow => Err(named(Fault::new("openat2", Errno::ELOOP))),
+        Ok(link) => target(
             root,
             &join(parent.as_deref(), &link),
             create,
             follow,
             links - 1,
-        );
+        ),
+        Err(_) => again().call("openat2").map_err(named),
     }
-    let made = match create {
-        Target::Directory => rustix::fs::mkdirat(&parent_fd, &name, Mode::from_raw_mode(0o755)),
-        Target::File => create_file(parent_fd.as_fd(), &name),
-    };
-    match made {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-        Err(errno) => return Err(Fault::new("mkdirat", errno).on(path.to_string_lossy())),
+}
+
+/// Makes what is to be a mount point. A file is closed again at once: one that is open for writing would keep its mount from
+/// becoming read-only.
+fn create_at(parent: BorrowedFd<'_>, name: &CStr, create: Target) -> rustix::io::Result<()> {
+    match create {
+        Target::Directory => rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)),
+        Target::File => create_file(parent, name),
     }
-    open(
-        parent_fd.as_fd(),
-        &name,
-        OFlags::PATH | OFlags::NOFOLLOW,
-        false,
-    )
-    .call("openat2")
-    .map_err(|fault| fault.on(path.to_string_lossy()))
 }
 
 fn create_file(parent: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<()> {
