@@ -177,6 +177,18 @@ Usual reasons:
   it lies on NFS, or another file system without locks or extended attributes
 keelbox info shows the directories. To use others: --root and --runroot, or KEELBOX_ROOT and KEELBOX_RUNROOT.
 `,
+  ERR_KEELBOX_LAYER: `
+An archive with a layer or a root directory cannot be unpacked or written. The line "why" has the reason, and the entry.
+
+Usual reasons:
+  it has been cut short, or is no tar archive (gzip and zstd are understood)
+  it is made to do harm, or by a broken program: names with .., hard links to what is not in it, sizes that contradict each other
+  it asks for more than the limits allow. They are far above what images need; to raise one for an archive that you trust:
+    KEELBOX_LAYER_LIMITS=bytes=200g,ratio=2000,entries=5m,depth=1000 keelbox load ...
+  its files belong to users or groups that your range in /etc/subuid and /etc/subgid does not reach
+  the disk is full
+Nothing of it is kept.
+`,
   ERR_KEELBOX_RUNTIME: `
 keelbox-runtime, the program that makes and watches the container, ended or answered in a way that was not expected.
 

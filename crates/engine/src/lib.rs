@@ -14,6 +14,7 @@ mod guarded;
 mod host_root;
 mod ids;
 mod info;
+mod layer_limits;
 mod lifecycle;
 mod list;
 mod names;
@@ -26,6 +27,7 @@ mod spawn;
 mod stdio;
 mod store;
 mod translate;
+pub mod unpack;
 mod watch;
 
 pub use client::attach;

@@ -43,6 +43,8 @@ pub enum Code {
     User,
     #[serde(rename = "ERR_KEELBOX_STORE")]
     Store,
+    #[serde(rename = "ERR_KEELBOX_LAYER")]
+    Layer,
     #[serde(rename = "ERR_KEELBOX_RUNTIME")]
     Runtime,
     #[serde(rename = "ERR_KEELBOX_INTERNAL")]
