@@ -13,6 +13,7 @@ mod facts;
 mod guarded;
 mod host_root;
 mod ids;
+mod images;
 mod info;
 mod layer_limits;
 mod lifecycle;
@@ -32,6 +33,7 @@ mod watch;
 
 pub use client::attach;
 pub use events::ContainerEvent;
+pub use images::{ImageSummary, LoadedImage, Loading, images, load};
 pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
