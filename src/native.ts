@@ -140,6 +140,7 @@ export interface ContainerSummary {
   name: string;
   image: string;
   command: string[];
+  labels?: Record<string, string>;
   status: 'created' | 'running' | 'exited';
   pid?: number;
   exitCode?: number;
