@@ -53,6 +53,8 @@ impl<'a> Attempt<'a> {
         let host = facts::gather(request);
         let stdio = Stdio::arrange(request)?;
         roots.make()?;
+        // Until the configuration is written, which keeps the image's layers.
+        let _held = source::hold(roots, request)?;
         let image = source::image(roots, request, true)?;
         let id = new_id()?;
         let (ids, base) = range(roots, request, &host, &id)?;
@@ -65,6 +67,7 @@ impl<'a> Attempt<'a> {
         };
         let mut plan = plan::build(request, &image, &host, &planned)?;
         plan.notices.extend(notice);
+        plan.notices.extend(source::notice(&image));
         let outputs = Outputs::open(request)?;
         let place = Place::make(roots, id)?;
         match fill(roots, request, &place, &image, &plan) {
@@ -265,6 +268,12 @@ fn config(
         cgroups: cgroups(plan)
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
+        image_id: image.stored.as_ref().map(|stored| stored.id.clone()),
+        layers: image
+            .stored
+            .as_ref()
+            .map(|stored| stored.layers.clone())
+            .unwrap_or_default(),
     }
 }
 
