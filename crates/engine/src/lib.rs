@@ -10,6 +10,7 @@ mod collect;
 mod config;
 mod events;
 mod facts;
+mod fallback;
 mod guarded;
 mod host_root;
 mod ids;
@@ -25,6 +26,7 @@ mod source;
 mod spawn;
 mod stdio;
 mod store;
+mod store_fs;
 mod translate;
 mod watch;
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use keelbox_spec::failure::{Code, Failure};
 
-use crate::facts;
 use crate::store::store_failure;
+use crate::{facts, store_fs};
 
 /// The two directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl Roots {
     pub(crate) fn make(&self) -> Result<(), Failure> {
         for directory in [self.containers(), self.names(), self.running()] {
             if !directory.is_dir() {
+                store_fs::check(&directory)?;
                 make_private(&directory)
                     .map_err(|error| store_failure("make", &directory, &error))?;
             }
