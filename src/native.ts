@@ -3,6 +3,8 @@
  * `crates/spec/src/request.rs` (requests) or `crates/engine` (answers); the spec `native-shapes` holds both sides to it.
  */
 
+import type {ImagesNative} from './border/images';
+
 /** What the container's root directory is made of. */
 export type RootRequest = {type: 'image'; name: string} | {type: 'rootfs'; path: string; overlay: boolean};
 
@@ -138,6 +140,7 @@ export interface ContainerSummary {
   name: string;
   image: string;
   command: string[];
+  labels?: Record<string, string>;
   status: 'created' | 'running' | 'exited';
   pid?: number;
   exitCode?: number;
@@ -165,7 +168,7 @@ export interface HostReport {
 /**
  * The addon. A failing call throws an `Error` that also carries the fields of `NativeErrorFields`.
  */
-export interface Native {
+export interface Native extends ImagesNative {
   /** Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. */
   prepare(request: RunRequest, onStep?: (step: StepDone) => void): Started;
   /** Replaces this process by the attach client of a container that `prepare` started. Never returns on success. */

@@ -55,12 +55,27 @@ Usual reasons:
   it lies on a mount with noexec, such as a --tmpfs: add :exec
 `,
   ERR_KEELBOX_IMAGE_NOT_FOUND: `
-There is no image of that name here.
+There is no image of that name or id in the store.
 
-What to do: check the name. Two things need no image:
+What to do: keelbox images lists what there is. Images come from archives and from directory trees:
+  keelbox load -i image.tar                  what docker, podman, skopeo and keelbox save have written
+  keelbox import rootfs.tar NAME             one layer, from the tar of a root directory
+Two things need no image:
   keelbox run --rm -it host                  this machine's own system, private files left out
   keelbox run --rm -it --rootfs ./tree:O     a directory tree, e.g. from debootstrap
 See also: keelbox explain host_image
+`,
+  ERR_KEELBOX_IMAGE_INVALID: `
+An image, or the archive that it is in, is not what it says: a digest, a size or a list of layers does not match, or a file of it is missing, too large or cut short. Nothing of it has been kept.
+
+Each layer, configuration and manifest is hashed and compared before anything of an image can be seen or run, so that what runs is what its digest names.
+
+What to do: get the image anew. If its maker wrote it like that, the message says which rule of the OCI image specification it breaks.
+`,
+  ERR_KEELBOX_IMAGE_IN_USE: `
+A container, running or not, was made of this image and needs its layers (exit code 2).
+
+What to do: remove the containers that the message names (keelbox rm NAME), or take only the name away: keelbox untag NAME. With keelbox rmi -f the image goes from the list at once, and its layers when the last of those containers does.
 `,
   ERR_KEELBOX_REGISTRY: `
 A registry did not answer, or not as the specification demands.

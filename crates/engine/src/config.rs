@@ -23,6 +23,12 @@ pub(crate) struct Config {
     pub(crate) rm: bool,
     /// Control groups that were made for it.
     pub(crate) cgroups: Vec<String>,
+    /// The id of the stored image that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image_id: Option<String>,
+    /// The chain ids of that image's layers: they stay as long as this container does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) layers: Vec<String>,
 }
 
 /// `state.json`, which the supervisor writes.

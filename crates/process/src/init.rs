@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use keelbox_rootfs as rootfs;
-use keelbox_rootfs::{Call, Covers, Fault, Outcome, Slots, Treatment};
+use keelbox_rootfs::{Call, Covers, Fault, Mapped, Outcome, Slots, Staging, Treatment};
 use keelbox_spec::op::{Command, Op, Side, Slot, User};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
@@ -98,7 +98,10 @@ impl Init {
 
     fn apply(&mut self, op: &Op) -> Outcome {
         match op {
-            Op::CloneTree { .. } | Op::Overlay { .. } | Op::NewMount { .. } => self.make_mount(op),
+            Op::CloneTree { .. }
+            | Op::Overlay { .. }
+            | Op::MemoryLayer { .. }
+            | Op::NewMount { .. } => self.make_mount(op),
             Op::AttachRoot { .. }
             | Op::Attach { .. }
             | Op::AttachInside { .. }
@@ -132,10 +135,10 @@ impl Init {
                 recursive,
                 attributes,
                 ..
-            } => (
-                *slot,
-                rootfs::clone_tree(source, *recursive, *attributes, None)?,
-            ),
+            } => {
+                let (slots, attributes) = (&mut self.slots, *attributes);
+                return rootfs::clone_into(slots, *slot, source, *recursive, attributes, None);
+            }
             Op::Overlay {
                 slot,
                 lower,
@@ -149,11 +152,17 @@ impl Init {
                     userxattr: *userxattr,
                     attributes: *attributes,
                 };
-                (
-                    *slot,
-                    rootfs::overlay(&self.slots, lower, upper, how, None)?,
-                )
+                let mut staging = Staging::default();
+                let in_memory = upper.path.is_empty().then_some(Mapped {
+                    owner: 0,
+                    staging: &mut staging,
+                });
+                let mount = rootfs::overlay(&self.slots, lower, upper, how, in_memory)?;
+                (*slot, mount)
             }
+            Op::MemoryLayer {
+                slot, directories, ..
+            } => (*slot, rootfs::memory_layer(directories, None)?),
             // Without a group of its own, what would be mounted is everybody's.
             Op::NewMount { fstype, .. } if is_cgroup(fstype) && !self.in_cgroup => return Ok(()),
             Op::NewMount {
@@ -173,6 +182,7 @@ impl Init {
             Op::AttachRoot { slot } => {
                 let mount = self.slots.get(*slot)?;
                 rootfs::attach_root(mount)?;
+                self.slots.settle(*slot)?;
                 self.root = Some(rustix::io::dup(mount).call("dup")?);
                 Ok(())
             }
@@ -182,7 +192,8 @@ impl Init {
                 create,
                 follow,
             } => match self.slots.find(*slot) {
-                Some(mount) => rootfs::attach(self.root()?, mount, target, *create, *follow),
+                Some(mount) => rootfs::attach(self.root()?, mount, target, *create, *follow)
+                    .and_then(|()| self.slots.settle(*slot)),
                 // It was passed over when it was to be made.
                 None => Ok(()),
             },
@@ -192,7 +203,8 @@ impl Init {
                 path,
                 create,
             } => match self.slots.find(*slot) {
-                Some(mount) => rootfs::attach_inside(self.base(*base)?, mount, path, *create),
+                Some(mount) => rootfs::attach_inside(self.base(*base)?, mount, path, *create)
+                    .and_then(|()| self.slots.settle(*slot)),
                 None => Ok(()),
             },
             Op::AttachDevices { slot, devices } => {
@@ -272,9 +284,10 @@ impl Init {
     fn receive_mounts(&mut self) -> Outcome {
         match receive::<Message>(&self.socket).call("recvmsg")? {
             Some(received) => {
-                let Message::Mounts(slots) = received.message else {
+                let Message::Mounts { slots, unset } = received.message else {
                     return Err(Fault::new("recvmsg", Errno::EPROTO));
                 };
+                unset.into_iter().for_each(|unset| self.slots.owe(unset));
                 slots
                     .into_iter()
                     .zip(received.fds)

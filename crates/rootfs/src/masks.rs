@@ -13,6 +13,7 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 use crate::attach::leave_open;
 use crate::detached::new_mount;
 use crate::fault::{Call, Outcome};
+use crate::remount::remount;
 
 /// The mounts that go over things, each made when it is first needed. A clone that found no target serves the next.
 #[derive(Debug, Default)]
@@ -135,8 +136,12 @@ pub fn read_only_paths(base: BorrowedFd<'_>, paths: &[CString]) -> Outcome {
             Err(fault) if fault.errno == Errno::ENOENT => continue,
             other => other?,
         };
-        set_attributes(tree.as_fd(), MountAttr::MOUNT_ATTR_RDONLY, Depth::Tree)
-            .call("mount_setattr")?;
+        let read_only = MountAttr::MOUNT_ATTR_RDONLY;
+        let missing = match set_attributes(tree.as_fd(), read_only, Depth::Tree) {
+            // Before Linux 5.12 a mount is made read-only where it is attached.
+            Err(Errno::ENOSYS) => true,
+            other => other.map(|()| false).call("mount_setattr")?,
+        };
         rustix::mount::move_mount(
             &tree,
             c"",
@@ -146,6 +151,9 @@ pub fn read_only_paths(base: BorrowedFd<'_>, paths: &[CString]) -> Outcome {
         )
         .call("move_mount")
         .map_err(|fault| fault.on(path.to_string_lossy()))?;
+        if missing {
+            remount(tree.as_fd(), read_only, Depth::Tree)?;
+        }
         leave_open(tree);
     }
     Ok(())

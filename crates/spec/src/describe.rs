@@ -37,6 +37,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::CloneTree { map_ids: true, .. } => ("clone-mount", "mount_setattr"),
         Op::CloneTree { .. } => ("clone-mount", "open_tree"),
         Op::Overlay { .. } => ("overlay", "fsmount"),
+        Op::MemoryLayer { .. } => ("memory-layer", "fsmount"),
         Op::NewMount { .. } => ("new-mount", "fsmount"),
         Op::MakeDevices { .. } => ("make-devices", "mknodat"),
         Op::SendMounts => ("send-mounts", "sendmsg"),
@@ -81,6 +82,7 @@ fn detail(op: &Op) -> String {
         Op::MakeCgroup(_) | Op::EnterCgroups => group(op),
         Op::CloneTree { .. }
         | Op::Overlay { .. }
+        | Op::MemoryLayer { .. }
         | Op::NewMount { .. }
         | Op::MakeDevices { .. } => new_mount(op),
         Op::SendMounts
@@ -206,6 +208,15 @@ fn new_mount(op: &Op) -> String {
                 show(fstype),
                 attributes_suffix(*attributes)
             )
+        }
+        Op::MemoryLayer {
+            directories,
+            map_ids,
+            ..
+        } => {
+            let names: Vec<_> = directories.iter().map(show).collect();
+            let mapped = if *map_ids { ", MOUNT_ATTR_IDMAP" } else { "" };
+            format!("tmpfs, mode=0755, with {}{mapped}", names.join(" "))
         }
         Op::MakeDevices {
             devices, map_ids, ..

@@ -137,7 +137,7 @@ pub struct Device {
 pub struct Upper {
     /// The mount that has both.
     pub base: Slot,
-    /// The path of that mount's root on the host, for kernels that cannot take the layer as an fd.
+    /// The path of that mount's root on the host, for kernels that cannot take the layer as an fd; empty: it has none.
     pub path: CString,
     /// The directory that gets what is written.
     pub upper: CString,
@@ -229,6 +229,15 @@ pub enum Op {
         userxattr: bool,
         /// `MOUNT_ATTR_*`.
         attributes: u64,
+    },
+    /// Make a file system in memory, detached, with directories in it, for a writable layer that ends with the container.
+    MemoryLayer {
+        /// Where it goes.
+        slot: Slot,
+        /// The directories.
+        directories: Vec<CString>,
+        /// Map its ids through the container's user namespace.
+        map_ids: bool,
     },
     /// Mount a fresh file system, detached.
     NewMount {

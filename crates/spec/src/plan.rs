@@ -10,12 +10,14 @@ mod root;
 mod security;
 mod slots;
 mod volumes;
+mod without;
 
 use std::path::PathBuf;
 
 pub use choices::{Choices, subordinate_maps};
-pub use root::layer_names;
+pub use root::{has_plain_root, layer_names};
 pub use slots::{DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
+pub use without::Without;
 
 use crate::failure::Failure;
 use crate::host::HostFacts;
@@ -34,6 +36,8 @@ pub struct Place {
     pub base: u32,
     /// Which bind sources are files, not directories.
     pub file_sources: Vec<String>,
+    /// What it does without.
+    pub without: Without,
 }
 
 /// One operation, who applies it, and the reason for it.
@@ -100,7 +104,12 @@ impl Context<'_> {
 
     /// Whether mounts are mapped through the container's user namespace.
     pub(crate) fn maps_mounts(&self) -> bool {
-        self.place.base != 0
+        self.place.base != 0 && !self.place.without.mapped_volumes
+    }
+
+    /// The same for this machine's own directories.
+    pub(crate) fn maps_system(&self) -> bool {
+        self.place.base != 0 && !self.place.without.mapped_system
     }
 }
 
