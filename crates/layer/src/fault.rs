@@ -52,6 +52,25 @@ impl Fault {
         }
     }
 
+    /// The user namespace to work in cannot be had.
+    #[must_use]
+    pub fn namespace(errno: Errno, note: &str) -> Self {
+        let mut fault = Self::call("make a user namespace for your ids", errno);
+        if !note.is_empty() {
+            fault.why = note.into();
+        }
+        fault
+    }
+
+    /// With texts that fit a message.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        for text in [&mut self.what, &mut self.why, &mut self.path] {
+            shorten(text, 1000);
+        }
+        self
+    }
+
     /// Says which entry it was about, unless that is known already.
     #[must_use]
     pub(crate) fn on(mut self, path: &[u8]) -> Self {
@@ -59,6 +78,14 @@ impl Fault {
             self.path = String::from_utf8_lossy(path).into_owned();
         }
         self
+    }
+}
+
+/// Cuts a text to so many bytes, between two characters.
+pub(crate) fn shorten(text: &mut String, most: usize) {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str("...");
     }
 }
 

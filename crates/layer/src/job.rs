@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault::shorten;
 use crate::{Fault, Limits};
 
 /// Fds that the roles find at their start.
@@ -81,6 +82,18 @@ pub struct Unpacked {
     pub entries: u64,
     /// Lines for the user about what was left out, e.g. device nodes.
     pub notes: Vec<String>,
+}
+
+impl Unpacked {
+    /// With texts that fit a message.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        self.notes.truncate(8);
+        for note in &mut self.notes {
+            shorten(note, 300);
+        }
+        self
+    }
 }
 
 /// The one message of a role.
