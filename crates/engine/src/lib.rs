@@ -35,7 +35,11 @@ mod watch;
 
 pub use client::attach;
 pub use events::ContainerEvent;
-pub use images::{ImageSummary, LoadedImage, Loading, images, load};
+pub use images::{
+    ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage, Loading,
+    RemovedImage, SaveFormat, Saving, describe_image, images, import, load, prune_images,
+    remove_image, save, tag_image, untag_image,
+};
 pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
