@@ -3,7 +3,7 @@
 use keelbox_spec::describe::describe;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::op::{Command, MapWriter, Op};
-use keelbox_spec::plan::{Plan, PlanStep};
+use keelbox_spec::plan::{DATA_SLOT, Plan, PlanStep};
 use keelbox_sys::Errno;
 
 use crate::attempt::Refused;
@@ -47,6 +47,9 @@ fn lack(op: &Op, errno: Errno) -> Option<Lack> {
         Op::CloneTree { map_ids: true, .. } | Op::MemoryLayer { map_ids: true, .. } => {
             match errno {
                 Errno::ENOSYS => Some(Lack::MappedMounts),
+                Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EOVERFLOW if is_data(op) => {
+                    Some(Lack::MappedLayer)
+                }
                 Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EOVERFLOW => Some(Lack::MappedMount),
                 _ => None,
             }
@@ -65,6 +68,10 @@ fn lack(op: &Op, errno: Errno) -> Option<Lack> {
         }
         _ => None,
     }
+}
+
+fn is_data(op: &Op) -> bool {
+    matches!(op, Op::CloneTree { slot, .. } if *slot == DATA_SLOT)
 }
 
 fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {

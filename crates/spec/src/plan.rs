@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 pub use choices::{Choices, subordinate_maps};
 pub use root::{has_plain_root, layer_names};
-pub use slots::{DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
+pub use slots::{DATA as DATA_SLOT, DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
 pub use without::Without;
 
 use crate::failure::Failure;
