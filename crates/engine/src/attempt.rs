@@ -21,7 +21,7 @@ use crate::plan_view::StepView;
 use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
 use crate::store::{Place, internal, new_id};
-use crate::{facts, ids, names, source, spawn, translate};
+use crate::{binaries, facts, ids, names, source, spawn, translate};
 
 /// A start that failed, and whether it would work without a user namespace.
 pub(crate) struct Refused {
@@ -265,6 +265,7 @@ fn config(
         cgroups: cgroups(plan)
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
+        binaries: binaries::key_of(&image.root),
     }
 }
 

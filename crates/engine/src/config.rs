@@ -23,6 +23,9 @@ pub(crate) struct Config {
     pub(crate) rm: bool,
     /// Control groups that were made for it.
     pub(crate) cgroups: Vec<String>,
+    /// The key of its root, when that is made of programs (`binaries`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) binaries: Option<String>,
 }
 
 /// `state.json`, which the supervisor writes.

@@ -7,8 +7,8 @@ use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::{ImageConfig, Root};
 use keelbox_spec::request::{MountRequest, RootRequest, RunRequest};
 
-use crate::host_root;
 use crate::roots::Roots;
+use crate::{binaries, host_root};
 
 /// The image of a request; with `make`, what is made once for all its containers is made now.
 pub(crate) fn image(
@@ -24,6 +24,7 @@ pub(crate) fn image(
         )
         .why("images from registries and archives are not here yet")
         .hint("use the image `host`, or a directory: --rootfs DIR")),
+        RootRequest::Binaries { programs } => binaries::image(roots, programs, make),
         RootRequest::Rootfs { path, overlay } => rootfs(path, *overlay),
     }
 }
