@@ -6,7 +6,11 @@
 import type {ImagesNative} from './border/images';
 
 /** What the container's root directory is made of. */
-export type RootRequest = {type: 'image'; name: string} | {type: 'rootfs'; path: string; overlay: boolean};
+export type RootRequest =
+  | {type: 'image'; name: string}
+  | {type: 'rootfs'; path: string; overlay: boolean}
+  /** Programs of this machine with their libraries: absolute paths, or names for PATH. */
+  | {type: 'binaries'; programs: string[]};
 
 export interface BindMount {
   type: 'bind';

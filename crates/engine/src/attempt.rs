@@ -22,7 +22,7 @@ use crate::plan_view::StepView;
 use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
 use crate::store::{Place, internal, new_id};
-use crate::{facts, host_root, ids, names, source, spawn, translate};
+use crate::{binaries, facts, host_root, ids, names, source, spawn, translate};
 
 /// A start that failed, and what this machine lacks if that is why.
 pub(crate) struct Refused {
@@ -294,6 +294,7 @@ fn config(
             .as_ref()
             .map(|stored| stored.layers.clone())
             .unwrap_or_default(),
+        binaries: binaries::key_of(&image.root),
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) struct Config {
     /// The chain ids of that image's layers: they stay as long as this container does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) layers: Vec<String>,
+    /// The key of its root, when that is made of programs (`binaries`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) binaries: Option<String>,
 }
 
 /// `state.json`, which the supervisor writes.

@@ -5,6 +5,7 @@
 //! holds the lock on its state directory.
 
 mod attempt;
+mod binaries;
 mod client;
 mod collect;
 mod config;

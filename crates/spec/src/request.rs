@@ -99,6 +99,11 @@ pub enum RootRequest {
         /// The name.
         name: String,
     },
+    /// Programs of this machine, their loader and libraries, and nothing else.
+    Binaries {
+        /// Absolute paths, or names to be looked up in PATH.
+        programs: Vec<String>,
+    },
     /// A directory of the caller's.
     Rootfs {
         /// The directory.

@@ -17,6 +17,13 @@ export const runOptions = {
     group: 'Container',
     help: 'Use this directory instead of an image; :O keeps it unchanged under an overlay',
   },
+  'from-binary': {
+    kind: 'list',
+    value: 'PATH',
+    group: 'Container',
+    help: 'Use a root of this program and the libraries it needs instead of an image; may be given several times',
+    check: isFilePath,
+  },
   cidfile: {
     kind: 'value',
     value: 'FILE',

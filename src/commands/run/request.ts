@@ -45,14 +45,21 @@ function present<K extends keyof RunRequest>(key: K, value: RunRequest[K] | unde
   return (value === undefined ? {} : {[key]: value}) as Partial<Pick<RunRequest, K>>;
 }
 
-/** With `--rootfs` there is no image and the words are the command. */
+/** With `--rootfs` and `--from-binary` there is no image and the words are the command. */
 function readRoot(options: RunOptions, words: readonly string[]): {root: RootRequest; command: string[]} {
+  const programs = options['from-binary'];
+  if (programs.length > 0) {
+    if (options.rootfs === undefined) return {root: readBinaries(programs), command: [...words]};
+    throw new KeelboxError('ERR_KEELBOX_USAGE', '--rootfs and --from-binary are two roots for one container', {
+      hint: 'give one of them; -v puts a directory into a root of programs',
+    });
+  }
   if (options.rootfs !== undefined) {
     return {root: readRootfs(options.rootfs), command: [...words]};
   }
   const [image, ...command] = words;
   if (!image) {
-    throw new KeelboxError('ERR_KEELBOX_USAGE', 'keelbox run needs an IMAGE or --rootfs DIR', {
+    throw new KeelboxError('ERR_KEELBOX_USAGE', 'keelbox run needs an IMAGE, --rootfs DIR or --from-binary PATH', {
       hint: 'keelbox run --rm -it host   runs a shell on a private copy of this machine, without any image',
     });
   }
@@ -64,6 +71,11 @@ function readRootfs(text: string): RootRequest {
   const path = overlay ? text.slice(0, -':O'.length) : text;
   if (path === '') throw new KeelboxError('ERR_KEELBOX_INVALID_ARG', '--rootfs needs a directory');
   return {type: 'rootfs', path: resolve(path), overlay};
+}
+
+/** A name without a slash is for PATH; the engine looks it up. */
+function readBinaries(programs: readonly string[]): RootRequest {
+  return {type: 'binaries', programs: programs.map(program => (program.includes('/') ? resolve(program) : program))};
 }
 
 /**
