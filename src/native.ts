@@ -3,6 +3,8 @@
  * `crates/spec/src/request.rs` (requests) or `crates/engine` (answers); the spec `native-shapes` holds both sides to it.
  */
 
+import type {ConfinementRequest} from './border/confinement';
+
 /** What the container's root directory is made of. */
 export type RootRequest = {type: 'image'; name: string} | {type: 'rootfs'; path: string; overlay: boolean};
 
@@ -57,7 +59,7 @@ export interface RunRequest {
   /** Default true. */
   noNewPrivileges?: boolean;
   /** Default `default`. */
-  seccomp?: 'default' | 'unconfined';
+  seccomp?: 'default' | 'unconfined' | {profile: string};
   /** False leaves the masked and read-only paths of /proc and /sys as the kernel shows them. Default true. */
   maskedPaths?: boolean;
   /** Default `auto`: a range of its own. */
@@ -79,6 +81,7 @@ export interface RunRequest {
   stdio?: StdioRequest;
   /** Report each step as it is done, and wait before the last one until all have been reported. */
   explain?: boolean;
+  confinement?: ConfinementRequest;
 }
 
 /** One operation of a plan. */
