@@ -4,6 +4,7 @@
  */
 
 import type {ImagesNative} from './border/images';
+import type {ConfinementRequest} from './border/confinement';
 
 /** What the container's root directory is made of. */
 export type RootRequest =
@@ -63,7 +64,7 @@ export interface RunRequest {
   /** Default true. */
   noNewPrivileges?: boolean;
   /** Default `default`. */
-  seccomp?: 'default' | 'unconfined';
+  seccomp?: 'default' | 'unconfined' | {profile: string};
   /** False leaves the masked and read-only paths of /proc and /sys as the kernel shows them. Default true. */
   maskedPaths?: boolean;
   /** Default `auto`: a range of its own. */
@@ -85,6 +86,7 @@ export interface RunRequest {
   stdio?: StdioRequest;
   /** Report each step as it is done, and wait before the last one until all have been reported. */
   explain?: boolean;
+  confinement?: ConfinementRequest;
 }
 
 /** One operation of a plan. */

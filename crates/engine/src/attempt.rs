@@ -285,6 +285,8 @@ fn config(
         command: command.unwrap_or_default(),
         created_at: config::now(),
         rm: request.rm,
+        labels: config::pairs(&request.confinement.labels),
+        annotations: config::pairs(&request.confinement.annotations),
         cgroups: cgroups(plan)
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),

@@ -18,7 +18,8 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::handshake::Message;
 use crate::ids::write_maps;
-use crate::init;
+use crate::init::{self, confine};
+use crate::limits;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
 
@@ -157,6 +158,12 @@ impl Launcher<'_> {
                 deny_setgroups,
             } => self.map_ids(uids, gids, *writer, *deny_setgroups),
             Op::SendMounts => self.send_mounts(),
+            Op::SetRlimit {
+                resource,
+                soft,
+                hard,
+            } => limits::set(*resource, *soft, *hard),
+            Op::Confine(op) => confine::on_host(op),
             _ => self.make_mount(op),
         }
     }

@@ -1,5 +1,7 @@
 //! An operation in words: its name, the system call behind it, and its arguments as the kernel gets them.
 
+mod confine;
+
 use std::ffi::CString;
 
 use crate::capabilities;
@@ -64,6 +66,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::FindUser(_) => ("find-user", "openat2"),
         Op::ChangeDirectory { .. } => ("change-directory", "chdir"),
         Op::SetCredentials { .. } => ("set-credentials", "capset"),
+        Op::Confine(op) => confine::names(op),
         Op::NoNewPrivileges => ("no-new-privileges", "prctl"),
         Op::Seccomp { .. } => ("seccomp", "seccomp"),
         Op::DieWithLauncher => ("die-with-launcher", "prctl"),
@@ -298,13 +301,9 @@ fn setting(op: &Op) -> String {
             soft,
             hard,
         } => {
-            let name = if *resource == 7 {
-                "RLIMIT_NOFILE"
-            } else {
-                "RLIMIT_CORE"
-            };
+            let name = crate::limits::name(*resource).to_uppercase();
             format!(
-                "{name}, soft = {soft}{}",
+                "RLIMIT_{name}, soft = {soft}{}",
                 hard.map(|hard| format!(", hard = {hard}"))
                     .unwrap_or_default()
             )
@@ -317,8 +316,9 @@ fn setting(op: &Op) -> String {
             )
         }
         Op::ChangeDirectory { path } => show(path),
+        Op::Confine(op) => confine::detail(op),
         Op::NoNewPrivileges => "PR_SET_NO_NEW_PRIVS, 1".into(),
-        Op::Seccomp { filter } => {
+        Op::Seccomp { filter, .. } => {
             format!("SECCOMP_SET_MODE_FILTER, {} instructions", filter.len() / 8)
         }
         Op::DieWithLauncher => "PR_SET_PDEATHSIG, SIGKILL".into(),

@@ -3,12 +3,14 @@
 mod cgroup;
 mod choices;
 mod command;
+mod confinement;
 mod identity;
 mod masks;
 mod mounts;
 mod root;
 mod security;
 mod slots;
+mod sysctl;
 mod volumes;
 mod without;
 
@@ -134,14 +136,18 @@ pub fn build(
     };
     let mut steps = Steps::default();
     cgroup::make(&context, &mut steps)?;
+    confinement::prepare(&context, &mut steps)?;
     identity::create(&context, &mut steps);
     root::make(&context, &mut steps)?;
     mounts::make(&context, &mut steps)?;
     volumes::make(&context, &mut steps)?;
     identity::settle(&context, &mut steps)?;
-    security::restrict(&context, &mut steps);
+    confinement::settle(&context, &mut steps)?;
+    sysctl::make(&context, &mut steps)?;
+    security::restrict(&context, &mut steps)?;
     command::execute(&context, &mut steps)?;
-    let notices = choices.notices(request, host);
+    let mut notices = choices.notices(request, host);
+    notices.extend(confinement::notices(&context)?);
     Ok(Plan {
         steps: root::in_order(steps.list),
         choices,

@@ -1,5 +1,8 @@
 //! What a caller asks for. The shapes mirror `src/native.ts`, where each key is explained for TypeScript.
 
+mod confinement;
+
+pub use confinement::ConfinementRequest;
 use serde::{Deserialize, Serialize};
 
 /// Everything that `run` was told.
@@ -84,6 +87,9 @@ pub struct RunRequest {
     /// Report each step as it is done.
     #[serde(default)]
     pub explain: bool,
+    /// Limits, groups, kernel settings, masks and security modules.
+    #[serde(default)]
+    pub confinement: ConfinementRequest,
 }
 
 fn yes() -> bool {
@@ -136,7 +142,7 @@ pub enum MountRequest {
 }
 
 /// Which system call filter.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SeccompRequest {
     /// Ours.
@@ -144,6 +150,8 @@ pub enum SeccompRequest {
     Default,
     /// None.
     Unconfined,
+    /// A file in docker's format.
+    Profile(String),
 }
 
 /// Which user namespace.

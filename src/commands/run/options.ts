@@ -1,6 +1,7 @@
 /** The flags of `run` that work. Names and short forms are docker's and podman's; the meaning of each too. */
 import {isAbsolutePath, isContainerName, isFilePath, isHostname, isOneOf, isUser} from '../checks';
 import type {OptionTable} from '../definition';
+import {confinementOptions} from './confinement-options';
 
 export const runOptions = {
   rm: {kind: 'boolean', group: 'Container', help: 'Remove the container when it ends'},
@@ -136,7 +137,7 @@ export const runOptions = {
     kind: 'list',
     value: 'OPT',
     group: 'Isolation',
-    help: 'no-new-privileges[=BOOL], seccomp=unconfined, systempaths=unconfined',
+    help: 'no-new-privileges[=BOOL], seccomp=FILE|unconfined, apparmor=PROFILE|unconfined, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, label=disable',
   },
   'allow-new-privileges': {
     kind: 'boolean',
@@ -144,6 +145,7 @@ export const runOptions = {
     group: 'Isolation',
     help: 'Let setuid programs such as sudo and su work',
   },
+  ...confinementOptions,
 
   'dry-run': {
     kind: 'optional',
