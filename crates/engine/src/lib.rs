@@ -17,6 +17,7 @@ mod info;
 mod lifecycle;
 mod list;
 mod names;
+mod namespaces;
 mod outputs;
 mod plan_view;
 mod remove;

@@ -7,7 +7,9 @@ use std::time::Instant;
 use keelbox_rootfs::{
     Call, Fault, Mapped, Outcome, Slots, Staging, Treatment, clone_tree, make_devices, overlay,
 };
-use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot};
+use keelbox_spec::op::{
+    Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot, namespace,
+};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::clone::{Side, clone3};
@@ -18,6 +20,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 use crate::handshake::Message;
 use crate::ids::write_maps;
 use crate::init;
+use crate::members::MountNamespace;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
 
@@ -30,6 +33,8 @@ pub struct Container {
     pub pidfd: OwnedFd,
     /// The master side of its terminal.
     pub console: Option<OwnedFd>,
+    /// Its mount namespace, when it has no pid namespace of its own: by that its processes are known.
+    pub members: Option<MountNamespace>,
 }
 
 /// A start that failed; nothing of it is left but what the caller made.
@@ -70,6 +75,7 @@ pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Faile
         socket: ours,
         init_socket: Some(theirs),
         child: None,
+        members: None,
     };
     launcher.run(report)
 }
@@ -90,6 +96,7 @@ struct Launcher<'a> {
     socket: OwnedFd,
     init_socket: Option<OwnedFd>,
     child: Option<(i32, OwnedFd)>,
+    members: Option<MountNamespace>,
 }
 
 impl Launcher<'_> {
@@ -107,6 +114,7 @@ impl Launcher<'_> {
                 pid,
                 pidfd,
                 console,
+                members: self.members,
             }),
             Err(failed) => {
                 end(&pidfd);
@@ -244,6 +252,10 @@ impl Launcher<'_> {
             }
             Side::Parent { pid, pidfd } => {
                 drop(counted);
+                if namespaces & namespace::CLONE_NEWPID == 0 {
+                    // Now, while it waits for its mounts: later it may have ended.
+                    self.members = MountNamespace::of(pid);
+                }
                 self.init_socket = None;
                 self.child = Some((pid, pidfd));
                 Ok(())

@@ -11,6 +11,7 @@ pub mod files;
 pub mod host;
 pub mod image;
 pub mod mask;
+pub mod namespaces;
 pub mod op;
 pub mod plan;
 pub mod request;

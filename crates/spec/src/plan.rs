@@ -1,5 +1,6 @@
 //! The plan: from what was asked, what the image says and what the machine has, to an ordered list of operations.
 
+mod borrowed;
 mod cgroup;
 mod choices;
 mod command;
@@ -13,13 +14,14 @@ mod volumes;
 
 use std::path::PathBuf;
 
-pub use choices::{Choices, subordinate_maps};
+pub use choices::{Choices, is_hostname, subordinate_maps};
 pub use root::layer_names;
 pub use slots::{DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
 
 use crate::failure::Failure;
 use crate::host::HostFacts;
 use crate::image::ImageConfig;
+use crate::namespaces::Found;
 use crate::op::{Op, Side};
 use crate::request::RunRequest;
 
@@ -32,6 +34,8 @@ pub struct Place {
     pub data: PathBuf,
     /// The first host id of its range, 0 when it has none.
     pub base: u32,
+    /// What the namespaces that are somebody else's came to.
+    pub found: Found,
     /// Which bind sources are files, not directories.
     pub file_sources: Vec<String>,
 }
@@ -100,7 +104,7 @@ impl Context<'_> {
 
     /// Whether mounts are mapped through the container's user namespace.
     pub(crate) fn maps_mounts(&self) -> bool {
-        self.place.base != 0
+        !self.host.is_rootless() && !self.choices.uids.is_empty()
     }
 }
 

@@ -13,13 +13,13 @@ export const laterRunOptions: LaterOptions = {
     link-local-ip log-opt network-alias net-alias passwd-entry publish/p requires secret storage-opt sysctl uidmap ulimit
     unsetenv volumes-from egress io-max io-maxbandwidth io-maxiops`,
   value: `
-    arch authfile blkio-weight cert-dir cgroup-parent cgroupns cgroups conmon-pidfile cpu-count cpu-percent cpu-period
+    arch authfile blkio-weight cert-dir cgroup-parent cgroups conmon-pidfile cpu-count cpu-percent cpu-period
     cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares/c cpus cpuset-cpus cpuset-mems creds detach-keys domainname
     health-cmd health-interval health-log-destination health-max-log-count health-max-log-size health-on-failure
     health-retries health-start-interval health-start-period health-startup-cmd health-startup-interval
     health-startup-retries health-startup-success health-startup-timeout health-timeout image-volume init-ctr init-path
-    ip ip6 ipc isolation kernel-memory log-driver mac-address memory/m memory-high memory-reservation memory-swap
-    memory-swappiness oom-score-adj os personality pid pids-limit platform pod pod-id-file preserve-fd preserve-fds pull
+    ip ip6 isolation kernel-memory log-driver mac-address memory/m memory-high memory-reservation memory-swap
+    memory-swappiness oom-score-adj os personality pids-limit platform pod pod-id-file preserve-fd preserve-fds pull
     rdt-class restart retry retry-delay runtime sched sdnotify seccomp-policy shm-size shm-size-systemd stop-signal
-    stop-timeout subgidname subuidname systemd time-offset timeout tz umask uts variant volume-driver from-binary`,
+    stop-timeout subgidname subuidname systemd time-offset timeout tz umask variant volume-driver from-binary`,
 };

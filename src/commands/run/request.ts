@@ -4,8 +4,9 @@ import type {RootRequest, RunRequest} from '../../native';
 import type {CommandContext, OptionValues} from '../definition';
 import {collectEnvironment} from './environment';
 import {collectMounts} from './mounts';
+import {readNamespaces} from './namespaces';
 import type {runOptions} from './options';
-import {readNetwork, readSecurityOptions, readUserns} from './security';
+import {readSecurityOptions} from './security';
 import {readTerminal} from './terminal';
 
 export type RunOptions = OptionValues<typeof runOptions>;
@@ -29,8 +30,7 @@ export function buildRequest(options: RunOptions, context: CommandContext): RunR
     ...present('interactive', options.interactive),
     ...present('explain', options.explain),
     ...present('entrypoint', options.entrypoint === undefined ? undefined : readEntrypoint(options.entrypoint)),
-    ...present('network', options.network === undefined ? undefined : readNetwork(options.network)),
-    ...present('userns', options.userns === undefined ? undefined : readUserns(options.userns)),
+    ...readNamespaces(options),
     ...readSecurityOptions(options['security-opt'], options['allow-new-privileges'] === true),
     ...readTerminal(options, context.environment),
     env: collectEnvironment(options['env-file'], options.env, context.environment),

@@ -1,4 +1,4 @@
-/** `--security-opt`, `--network` and `--userns`: the words that are understood today. */
+/** `--security-opt`: the words that are understood today. */
 import {invalidArgument, notYet} from '../../errors/keelbox-error';
 import type {RunRequest} from '../../native';
 
@@ -40,16 +40,4 @@ function isTrue(option: string, value: string): boolean {
   if (/^(1|t|true)$/i.test(value)) return true;
   if (/^(0|f|false)$/i.test(value)) return false;
   throw invalidArgument(`invalid value "${option}" for --security-opt`, {why: 'expected true or false'});
-}
-
-export function readNetwork(network: string): 'none' | 'host' {
-  if (network === 'none' || network === 'host') return network;
-  if (network === '') throw invalidArgument('invalid value "" for --network', {why: 'expected none or host'});
-  throw notYet(`keelbox run --network ${network}`);
-}
-
-export function readUserns(userns: string): 'auto' | 'host' {
-  if (userns === 'auto' || userns === 'host') return userns;
-  if (/^(auto:|keep-id|nomap|private|container:|ns:)/.test(userns)) throw notYet(`keelbox run --userns ${userns}`);
-  throw invalidArgument(`invalid value "${userns}" for --userns`, {why: 'expected auto or host'});
 }
