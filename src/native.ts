@@ -3,8 +3,11 @@
  * `crates/spec/src/request.rs` (requests) or `crates/engine` (answers); the spec `native-shapes` holds both sides to it.
  */
 
-import type {ImagesNative} from './border/images';
 import type {ConfinementRequest} from './border/confinement';
+import type {ImagesNative} from './border/images';
+import type {NamespacesRequest} from './border/namespaces';
+
+export type {NamespacesRequest} from './border/namespaces';
 
 /** What the container's root directory is made of. */
 export type RootRequest =
@@ -67,10 +70,12 @@ export interface RunRequest {
   seccomp?: 'default' | 'unconfined' | {profile: string};
   /** False leaves the masked and read-only paths of /proc and /sys as the kernel shows them. Default true. */
   maskedPaths?: boolean;
-  /** Default `auto`: a range of its own. */
-  userns?: 'auto' | 'host';
-  /** Default `none`: a namespace with loopback only. */
-  network?: 'none' | 'host';
+  /** The words of `--userns`. Default: a range of its own, where that makes sense. */
+  userns?: string;
+  /** The words of `--network`. Default `none`: a namespace with loopback only. */
+  network?: string;
+  /** The other namespaces. Default: all its own. */
+  namespaces?: NamespacesRequest;
   /** A small init of ours as pid 1, the command as its child. */
   init?: boolean;
   /** Remove the container and its writable layer when it ends. */

@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_process::{receive, send, seqpacket_pair};
 use keelbox_spec::failure::{Code, Failure};
-use keelbox_spec::host::HostFacts;
 use keelbox_spec::image::{ImageConfig, Root};
 use keelbox_spec::op::{Op, Side};
 use keelbox_spec::plan::{self, Plan};
@@ -16,7 +15,8 @@ use keelbox_supervisor::protocol::{Event, Request};
 use crate::collect::collect;
 use crate::config::{self, Config};
 use crate::fallback::{Fallback, Lack};
-use crate::lifecycle::{Running, Started, StepDone, reap, wants_range};
+use crate::lifecycle::{Running, Started, StepDone, reap};
+use crate::namespaces::Looked;
 use crate::outputs::Outputs;
 use crate::plan_view::StepView;
 use crate::roots::Roots;
@@ -51,19 +51,22 @@ impl<'a> Attempt<'a> {
         fallback: &Fallback,
     ) -> Result<Self, Failure> {
         let file_sources = source::file_sources(request)?;
-        let host = facts::gather(request);
+        let looked = Looked::up(roots, request)?;
+        let host = facts::gather(request, &looked.asked, &looked.found);
         let stdio = Stdio::arrange(request)?;
         roots.make()?;
         // Until the configuration is written, which keeps the image's layers.
         let _held = source::hold(roots, request)?;
         let image = source::image(roots, request, true)?;
         let id = new_id()?;
-        let (ids, base) = range(roots, request, &host, &id)?;
+        let wants_range = looked.wants_range(request, &image, &host)?;
+        let (ids, base) = range(roots, wants_range, &id)?;
         let data = roots.containers().join(&id);
         let planned = plan::Place {
             id: id.clone(),
             data,
             base,
+            found: looked.found.clone(),
             file_sources,
             without: fallback.without,
         };
@@ -195,13 +198,8 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn range(
-    roots: &Roots,
-    request: &RunRequest,
-    host: &HostFacts,
-    id: &str,
-) -> Result<(OwnedFd, u32), Failure> {
-    if wants_range(request, host) {
+fn range(roots: &Roots, wanted: bool, id: &str) -> Result<(OwnedFd, u32), Failure> {
+    if wanted {
         return ids::take(roots, id);
     }
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;

@@ -21,6 +21,7 @@ mod layer_limits;
 mod lifecycle;
 mod list;
 mod names;
+mod namespaces;
 mod outputs;
 mod plan_view;
 mod remove;

@@ -8,7 +8,9 @@ use keelbox_rootfs::{
     Call, Fault, Mapped, Outcome, Slots, Staging, Treatment, clone_into, make_devices,
     memory_layer, overlay,
 };
-use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot};
+use keelbox_spec::op::{
+    Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot, namespace,
+};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::clone::{Side, clone3};
@@ -20,6 +22,7 @@ use crate::handshake::Message;
 use crate::ids::write_maps;
 use crate::init::{self, confine};
 use crate::limits;
+use crate::members::MountNamespace;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
 
@@ -32,6 +35,8 @@ pub struct Container {
     pub pidfd: OwnedFd,
     /// The master side of its terminal.
     pub console: Option<OwnedFd>,
+    /// Its mount namespace, when it has no pid namespace of its own: by that its processes are known.
+    pub members: Option<MountNamespace>,
 }
 
 /// A start that failed; nothing of it is left but what the caller made.
@@ -72,6 +77,7 @@ pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Faile
         socket: ours,
         init_socket: Some(theirs),
         child: None,
+        members: None,
     };
     launcher.run(report)
 }
@@ -92,6 +98,7 @@ struct Launcher<'a> {
     socket: OwnedFd,
     init_socket: Option<OwnedFd>,
     child: Option<(i32, OwnedFd)>,
+    members: Option<MountNamespace>,
 }
 
 impl Launcher<'_> {
@@ -109,6 +116,7 @@ impl Launcher<'_> {
                 pid,
                 pidfd,
                 console,
+                members: self.members,
             }),
             Err(failed) => {
                 end(&pidfd);
@@ -260,6 +268,10 @@ impl Launcher<'_> {
             }
             Side::Parent { pid, pidfd } => {
                 drop(counted);
+                if namespaces & namespace::CLONE_NEWPID == 0 {
+                    // Now, while it waits for its mounts: later it may have ended.
+                    self.members = MountNamespace::of(pid);
+                }
                 self.init_socket = None;
                 self.child = Some((pid, pidfd));
                 Ok(())

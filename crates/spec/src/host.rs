@@ -18,6 +18,10 @@ pub struct HostFacts {
     pub cgroups: CgroupHost,
     /// Subordinate ids of a caller who is not root, when newuidmap and newgidmap are there.
     pub subordinate: Option<SubordinateIds>,
+    /// The machine's host name, for containers that have its UTS namespace.
+    pub hostname: String,
+    /// Whether /dev/mqueue is mounted, for containers that have the machine's IPC namespace.
+    pub mqueue: bool,
     /// The hard limit of open files.
     pub nofile_hard: u64,
     /// The number of the last capability that the kernel knows (`/proc/sys/kernel/cap_last_cap`).

@@ -12,6 +12,7 @@ pub mod host;
 pub mod image;
 pub mod limits;
 pub mod mask;
+pub mod namespaces;
 pub mod op;
 pub mod plan;
 pub mod request;

@@ -2,6 +2,7 @@
 import {isAbsolutePath, isContainerName, isFilePath, isHostname, isOneOf, isUser} from '../checks';
 import type {OptionTable} from '../definition';
 import {confinementOptions} from './confinement-options';
+import {namespacesOptions} from './namespaces-options';
 
 export const runOptions = {
   rm: {kind: 'boolean', group: 'Container', help: 'Remove the container when it ends'},
@@ -113,19 +114,7 @@ export const runOptions = {
     help: 'Host name inside; default: the short id',
     check: isHostname,
   },
-  network: {
-    kind: 'value',
-    aliases: ['net'],
-    value: 'none|host',
-    group: 'Isolation',
-    help: "Loopback only (the default), or the host's network",
-  },
-  userns: {
-    kind: 'value',
-    value: 'auto|host',
-    group: 'Isolation',
-    help: "A range of user ids of its own (the default), or the host's ids",
-  },
+  ...namespacesOptions,
   privileged: {
     kind: 'boolean',
     group: 'Isolation',

@@ -5,8 +5,8 @@ import type {CommandContext, OptionValues} from '../definition';
 import {readConfinement} from './confinement';
 import {collectEnvironment} from './environment';
 import {collectMounts} from './mounts';
+import {readNamespaces} from './namespaces';
 import type {runOptions} from './options';
-import {readNetwork, readUserns} from './security';
 import {readTerminal} from './terminal';
 
 export type RunOptions = OptionValues<typeof runOptions>;
@@ -30,8 +30,7 @@ export function buildRequest(options: RunOptions, context: CommandContext): RunR
     ...present('interactive', options.interactive),
     ...present('explain', options.explain),
     ...present('entrypoint', options.entrypoint === undefined ? undefined : readEntrypoint(options.entrypoint)),
-    ...present('network', options.network === undefined ? undefined : readNetwork(options.network)),
-    ...present('userns', options.userns === undefined ? undefined : readUserns(options.userns)),
+    ...readNamespaces(options),
     ...readConfinement(options),
     ...readTerminal(options, context.environment),
     env: [
