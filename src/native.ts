@@ -4,6 +4,7 @@
  */
 
 import type {ConfinementRequest} from './border/confinement';
+import type {ExportNative} from './border/export';
 import type {ImagesNative} from './border/images';
 import type {NamespacesRequest} from './border/namespaces';
 
@@ -179,7 +180,7 @@ export interface HostReport {
 /**
  * The addon. A failing call throws an `Error` that also carries the fields of `NativeErrorFields`.
  */
-export interface Native extends ImagesNative {
+export interface Native extends ExportNative, ImagesNative {
   /** Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. */
   prepare(request: RunRequest, onStep?: (step: StepDone) => void): Started;
   /** Replaces this process by the attach client of a container that `prepare` started. Never returns on success. */

@@ -1,6 +1,7 @@
 import {completionCommand} from './completion';
 import type {CommandDefinition} from './definition';
 import {explainCommand} from './explain';
+import {exportCommand} from './export';
 import {groupCommands} from './groups';
 import {helpCommand} from './help';
 import {hotCommands} from './hot';
@@ -11,6 +12,7 @@ import {laterCommands} from './later';
 export const allCommands: readonly CommandDefinition[] = [
   ...hotCommands,
   ...imageCommands,
+  exportCommand,
   infoCommand,
   explainCommand,
   completionCommand,

@@ -23,7 +23,6 @@ const laterVerbs: Readonly<Record<string, string>> = {
   'diff, container diff': 'Show what a container has changed in its files',
   'cp, container cp': 'Copy files between a container and the host',
   'commit, container commit': 'Make an image of a container',
-  'export, container export': 'Write the files of a container as a tar archive',
   'container prune': 'Remove all containers that have ended',
   'container exists': 'Exit 0 if there is such a container, 1 if not',
   'container clone': 'Make a copy of a container',

@@ -14,6 +14,7 @@ use keelbox_supervisor::protocol::{Event, Request};
 
 use crate::collect::collect;
 use crate::config::{self, Config};
+use crate::export::RootRecord;
 use crate::fallback::{Fallback, Lack};
 use crate::lifecycle::{Running, Started, StepDone, reap};
 use crate::namespaces::Looked;
@@ -288,6 +289,7 @@ fn config(
         cgroups: cgroups(plan)
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
+        root: Some(RootRecord::of(&image.root)),
         image_id: image.stored.as_ref().map(|stored| stored.id.clone()),
         layers: image
             .stored

@@ -10,6 +10,7 @@ mod client;
 mod collect;
 mod config;
 mod events;
+mod export;
 mod facts;
 mod fallback;
 mod guarded;
@@ -23,6 +24,7 @@ mod list;
 mod names;
 mod namespaces;
 mod outputs;
+mod pack;
 mod plan_view;
 mod remove;
 mod roots;
@@ -42,6 +44,7 @@ pub use images::{
     RemovedImage, SaveFormat, Saving, describe_image, images, import, load, prune_images,
     remove_image, save, tag_image, untag_image,
 };
+pub use export::export;
 pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
