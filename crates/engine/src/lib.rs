@@ -5,11 +5,13 @@
 //! holds the lock on its state directory.
 
 mod attempt;
+mod binaries;
 mod client;
 mod collect;
 mod config;
 mod events;
 mod facts;
+mod fallback;
 mod guarded;
 mod host_root;
 mod ids;
@@ -19,6 +21,7 @@ mod layer_limits;
 mod lifecycle;
 mod list;
 mod names;
+mod namespaces;
 mod outputs;
 mod plan_view;
 mod remove;
@@ -27,6 +30,7 @@ mod source;
 mod spawn;
 mod stdio;
 mod store;
+mod store_fs;
 mod translate;
 pub mod unpack;
 mod watch;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use keelbox_spec::failure::{Code, Failure};
 
-use crate::facts;
 use crate::store::store_failure;
+use crate::{facts, store_fs};
 
 /// The two directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub(crate) fn make_if_missing(directory: &Path) -> Result<(), Failure> {
     if directory.is_dir() {
         return Ok(());
     }
+    store_fs::check(directory)?;
     make_private(directory).map_err(|error| store_failure("make", directory, &error))
 }
 
