@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::sweep::{containers, sweep};
 use super::{lock, open_store, resolve, workspace};
 use crate::collect::collect;
+use crate::list::number;
 use crate::roots::Roots;
 use crate::store::store_failure;
 
@@ -21,6 +22,9 @@ pub struct RemovedImage {
     pub untagged: Vec<String>,
     /// The image's id and the chain ids of the layers that went, if they did.
     pub deleted: Vec<String>,
+    /// Bytes of those layers, unpacked, and of their blobs.
+    #[serde(serialize_with = "number")]
+    pub freed: u64,
 }
 
 /// Gives an image another name.
@@ -101,7 +105,7 @@ pub fn remove_image(roots: &Roots, text: &str, force: bool) -> Result<RemovedIma
         remove_names(&store, std::slice::from_ref(name))?;
         return Ok(RemovedImage {
             untagged: shown(std::slice::from_ref(name)),
-            deleted: Vec::new(),
+            ..RemovedImage::default()
         });
     }
     if !force {
@@ -117,6 +121,7 @@ pub fn remove_image(roots: &Roots, text: &str, force: bool) -> Result<RemovedIma
     Ok(RemovedImage {
         untagged: shown(&its),
         deleted,
+        freed: swept.freed,
     })
 }
 
@@ -187,6 +192,7 @@ pub fn prune_images(
     let swept = sweep(roots, &store, &lock)?;
     drop(lock);
     removed.deleted.extend(swept.layers.iter().cloned());
+    removed.freed = swept.freed;
     Ok(removed)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 
-use keelbox_image::{ImageRecord, Store, images, unused};
+use keelbox_image::{ImageRecord, Store, StoredLayer, images, unused};
 use keelbox_spec::failure::Failure;
 use rustix::fs::FlockOperation;
 
@@ -27,6 +27,8 @@ pub(super) fn containers(roots: &Roots) -> Vec<Config> {
 pub(super) struct Swept {
     /// The chain ids of the layers that went.
     pub(super) layers: Vec<String>,
+    /// Bytes of theirs, unpacked, and of their blobs.
+    pub(super) freed: u64,
     /// Gone with this value.
     _trash: Option<Workspace>,
 }
@@ -40,13 +42,16 @@ pub(super) fn sweep(roots: &Roots, store: &Store, _lock: &Exclusive) -> Result<S
         .collect();
     let images: Vec<ImageRecord> = images(store);
     let found = unused(store, &images, &needed);
+    let mut freed = 0u64;
     for path in &found.files {
+        freed += fs::symlink_metadata(path).map_or(0, |stat| stat.len());
         fs::remove_file(path).map_err(|error| store_failure("remove", path, &error))?;
     }
     let mut layers = Vec::new();
     if found.layers.is_empty() {
         return Ok(Swept {
             layers,
+            freed,
             _trash: None,
         });
     }
@@ -57,12 +62,14 @@ pub(super) fn sweep(roots: &Roots, store: &Store, _lock: &Exclusive) -> Result<S
         if rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive).is_err() {
             continue;
         }
+        freed += StoredLayer::read(&path).map_or(0, |layer| layer.size);
         let aside = trash.path().join(chain_id.hex());
         fs::rename(&path, &aside).map_err(|error| store_failure("move", &path, &error))?;
         layers.push(chain_id.to_string());
     }
     Ok(Swept {
         layers,
+        freed,
         _trash: Some(trash),
     })
 }
