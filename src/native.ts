@@ -3,6 +3,12 @@
  * `crates/spec/src/request.rs` (requests) or `crates/engine` (answers); the spec `native-shapes` holds both sides to it.
  */
 
+import type {ConfinementRequest} from './border/confinement';
+import type {ImagesNative} from './border/images';
+import type {NamespacesRequest} from './border/namespaces';
+
+export type {NamespacesRequest} from './border/namespaces';
+
 /** What the container's root directory is made of. */
 export type RootRequest =
   | {type: 'image'; name: string}
@@ -61,13 +67,15 @@ export interface RunRequest {
   /** Default true. */
   noNewPrivileges?: boolean;
   /** Default `default`. */
-  seccomp?: 'default' | 'unconfined';
+  seccomp?: 'default' | 'unconfined' | {profile: string};
   /** False leaves the masked and read-only paths of /proc and /sys as the kernel shows them. Default true. */
   maskedPaths?: boolean;
-  /** Default `auto`: a range of its own. */
-  userns?: 'auto' | 'host';
-  /** Default `none`: a namespace with loopback only. */
-  network?: 'none' | 'host';
+  /** The words of `--userns`. Default: a range of its own, where that makes sense. */
+  userns?: string;
+  /** The words of `--network`. Default `none`: a namespace with loopback only. */
+  network?: string;
+  /** The other namespaces. Default: all its own. */
+  namespaces?: NamespacesRequest;
   /** A small init of ours as pid 1, the command as its child. */
   init?: boolean;
   /** Remove the container and its writable layer when it ends. */
@@ -83,6 +91,7 @@ export interface RunRequest {
   stdio?: StdioRequest;
   /** Report each step as it is done, and wait before the last one until all have been reported. */
   explain?: boolean;
+  confinement?: ConfinementRequest;
 }
 
 /** One operation of a plan. */
@@ -170,7 +179,7 @@ export interface HostReport {
 /**
  * The addon. A failing call throws an `Error` that also carries the fields of `NativeErrorFields`.
  */
-export interface Native {
+export interface Native extends ImagesNative {
   /** Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. */
   prepare(request: RunRequest, onStep?: (step: StepDone) => void): Started;
   /** Replaces this process by the attach client of a container that `prepare` started. Never returns on success. */

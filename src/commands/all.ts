@@ -4,11 +4,13 @@ import {explainCommand} from './explain';
 import {groupCommands} from './groups';
 import {helpCommand} from './help';
 import {hotCommands} from './hot';
+import {imageCommands} from './image/all';
 import {infoCommand} from './info';
 import {laterCommands} from './later';
 
 export const allCommands: readonly CommandDefinition[] = [
   ...hotCommands,
+  ...imageCommands,
   infoCommand,
   explainCommand,
   completionCommand,

@@ -55,12 +55,27 @@ Usual reasons:
   it lies on a mount with noexec, such as a --tmpfs: add :exec
 `,
   ERR_KEELBOX_IMAGE_NOT_FOUND: `
-There is no image of that name here.
+There is no image of that name or id in the store.
 
-What to do: check the name. Two things need no image:
+What to do: keelbox images lists what there is. Images come from archives and from directory trees:
+  keelbox load -i image.tar                  what docker, podman, skopeo and keelbox save have written
+  keelbox import rootfs.tar NAME             one layer, from the tar of a root directory
+Two things need no image:
   keelbox run --rm -it host                  this machine's own system, private files left out
   keelbox run --rm -it --rootfs ./tree:O     a directory tree, e.g. from debootstrap
 See also: keelbox explain host_image
+`,
+  ERR_KEELBOX_IMAGE_INVALID: `
+An image, or the archive that it is in, is not what it says: a digest, a size or a list of layers does not match, or a file of it is missing, too large or cut short. Nothing of it has been kept.
+
+Each layer, configuration and manifest is hashed and compared before anything of an image can be seen or run, so that what runs is what its digest names.
+
+What to do: get the image anew. If its maker wrote it like that, the message says which rule of the OCI image specification it breaks.
+`,
+  ERR_KEELBOX_IMAGE_IN_USE: `
+A container, running or not, was made of this image and needs its layers (exit code 2).
+
+What to do: remove the containers that the message names (keelbox rm NAME), or take only the name away: keelbox untag NAME. With keelbox rmi -f the image goes from the list at once, and its layers when the last of those containers does.
 `,
   ERR_KEELBOX_REGISTRY: `
 A registry did not answer, or not as the specification demands.
@@ -187,6 +202,18 @@ Usual reasons:
   the file system is read-only, or the directory belongs to somebody else
   it lies on NFS, or another file system without locks or extended attributes
 keelbox info shows the directories. To use others: --root and --runroot, or KEELBOX_ROOT and KEELBOX_RUNROOT.
+`,
+  ERR_KEELBOX_LAYER: `
+An archive with a layer or a root directory cannot be unpacked or written. The line "why" has the reason, and the entry.
+
+Usual reasons:
+  it has been cut short, or is no tar archive (gzip and zstd are understood)
+  it is made to do harm, or by a broken program: names with .., hard links to what is not in it, sizes that contradict each other
+  it asks for more than the limits allow. They are far above what images need; to raise one for an archive that you trust:
+    KEELBOX_LAYER_LIMITS=bytes=200g,ratio=2000,entries=5m,depth=1000 keelbox load ...
+  its files belong to users or groups that your range in /etc/subuid and /etc/subgid does not reach
+  the disk is full
+Nothing of it is kept.
 `,
   ERR_KEELBOX_RUNTIME: `
 keelbox-runtime, the program that makes and watches the container, ended or answered in a way that was not expected.

@@ -5,8 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_process::{receive, send, seqpacket_pair};
 use keelbox_spec::failure::{Code, Failure};
-use keelbox_spec::host::HostFacts;
-use keelbox_spec::image::ImageConfig;
+use keelbox_spec::image::{ImageConfig, Root};
 use keelbox_spec::op::{Op, Side};
 use keelbox_spec::plan::{self, Plan};
 use keelbox_spec::request::RunRequest;
@@ -15,18 +14,20 @@ use keelbox_supervisor::protocol::{Event, Request};
 
 use crate::collect::collect;
 use crate::config::{self, Config};
-use crate::lifecycle::{Running, Started, StepDone, reap, wants_range};
+use crate::fallback::{Fallback, Lack};
+use crate::lifecycle::{Running, Started, StepDone, reap};
+use crate::namespaces::Looked;
 use crate::outputs::Outputs;
 use crate::plan_view::StepView;
 use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
 use crate::store::{Place, internal, new_id};
-use crate::{binaries, facts, ids, names, source, spawn, translate};
+use crate::{binaries, facts, host_root, ids, names, source, spawn, translate};
 
-/// A start that failed, and whether it would work without a user namespace.
+/// A start that failed, and what this machine lacks if that is why.
 pub(crate) struct Refused {
     pub(crate) failure: Failure,
-    pub(crate) without_userns: bool,
+    pub(crate) lack: Option<Lack>,
 }
 
 /// Everything that is made for one start, so that it can be taken back.
@@ -47,27 +48,34 @@ impl<'a> Attempt<'a> {
     pub(crate) fn make(
         roots: &'a Roots,
         request: &'a RunRequest,
-        notice: Option<String>,
+        fallback: &Fallback,
     ) -> Result<Self, Failure> {
         let file_sources = source::file_sources(request)?;
-        let host = facts::gather(request);
+        let looked = Looked::up(roots, request)?;
+        let host = facts::gather(request, &looked.asked, &looked.found);
         let stdio = Stdio::arrange(request)?;
         roots.make()?;
+        // Until the configuration is written, which keeps the image's layers.
+        let _held = source::hold(roots, request)?;
         let image = source::image(roots, request, true)?;
         let id = new_id()?;
-        let (ids, base) = range(roots, request, &host, &id)?;
+        let wants_range = looked.wants_range(request, &image, &host)?;
+        let (ids, base) = range(roots, wants_range, &id)?;
         let data = roots.containers().join(&id);
         let planned = plan::Place {
             id: id.clone(),
             data,
             base,
+            found: looked.found.clone(),
             file_sources,
+            without: fallback.without,
         };
         let mut plan = plan::build(request, &image, &host, &planned)?;
-        plan.notices.extend(notice);
+        plan.notices.extend(fallback.notices.iter().cloned());
+        plan.notices.extend(source::notice(&image));
         let outputs = Outputs::open(request)?;
         let place = Place::make(roots, id)?;
-        match fill(roots, request, &place, &image, &plan) {
+        match fill(roots, request, &place, &image, &plan, &planned) {
             Ok(name) => Ok(Self {
                 roots,
                 request,
@@ -89,7 +97,7 @@ impl<'a> Attempt<'a> {
     pub(crate) fn run(self, on_step: &mut dyn FnMut(StepDone)) -> Result<Running, Refused> {
         let hard = |failure| Refused {
             failure,
-            without_userns: false,
+            lack: None,
         };
         let (ours, supervisor) = match self.spawn() {
             Ok(spawned) => spawned,
@@ -190,13 +198,8 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn range(
-    roots: &Roots,
-    request: &RunRequest,
-    host: &HostFacts,
-    id: &str,
-) -> Result<(OwnedFd, u32), Failure> {
-    if wants_range(request, host) {
+fn range(roots: &Roots, wanted: bool, id: &str) -> Result<(OwnedFd, u32), Failure> {
+    if wanted {
         return ids::take(roots, id);
     }
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
@@ -210,10 +213,12 @@ fn fill(
     place: &Place,
     image: &ImageConfig,
     plan: &Plan,
+    planned: &plan::Place,
 ) -> Result<String, (Failure, Option<String>)> {
     let name = names::claim(roots, request.name.as_deref(), &image.name, &place.id)
         .map_err(|failure| (failure, None))?;
     make_layers(place, plan)
+        .and_then(|()| make_plain_root(place, image, planned))
         .and_then(|()| place.write_config(&config(place, &name, request, image, plan)))
         .map_err(|failure| (failure, Some(name.clone())))?;
     Ok(name)
@@ -221,13 +226,29 @@ fn fill(
 
 fn make_layers(place: &Place, plan: &Plan) -> Result<(), Failure> {
     for step in &plan.steps {
-        if let Op::Overlay { upper, .. } = &step.op {
+        if let Op::Overlay { upper, .. } = &step.op
+            && !upper.path.is_empty()
+        {
             let name = upper.upper.to_string_lossy();
             let prefix = name.strip_suffix("-upper").unwrap_or_default();
             place.make_layer(prefix)?;
         }
     }
     Ok(())
+}
+
+/// For the image `host` where nothing can be laid over its skeleton.
+fn make_plain_root(
+    place: &Place,
+    image: &ImageConfig,
+    planned: &plan::Place,
+) -> Result<(), Failure> {
+    match &image.root {
+        Root::Host(host) if plan::has_plain_root(planned.without) => {
+            host_root::copy(&host.skeleton, &place.data_path, planned.base)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn cgroups(plan: &Plan) -> impl Iterator<Item = &std::ffi::CStr> {
@@ -262,9 +283,17 @@ fn config(
         command: command.unwrap_or_default(),
         created_at: config::now(),
         rm: request.rm,
+        labels: config::pairs(&request.confinement.labels),
+        annotations: config::pairs(&request.confinement.annotations),
         cgroups: cgroups(plan)
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
+        image_id: image.stored.as_ref().map(|stored| stored.id.clone()),
+        layers: image
+            .stored
+            .as_ref()
+            .map(|stored| stored.layers.clone())
+            .unwrap_or_default(),
         binaries: binaries::key_of(&image.root),
     }
 }
@@ -283,7 +312,7 @@ fn hear(
             "the container's supervisor ended before the container was started",
         )
         .hint("try again; if it happens again, report it with the output of keelbox info"),
-        without_userns: false,
+        lack: None,
     };
     loop {
         let Ok(Some(received)) = receive::<Event>(control) else {

@@ -1,5 +1,7 @@
 //! What a plan must know about this machine, read from it.
 
+mod confinement;
+
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -7,7 +9,9 @@ use std::path::Path;
 
 use keelbox_process::Maps;
 use keelbox_spec::host::{DeviceNode, HostFacts, SubordinateIds};
-use keelbox_spec::request::{NetworkRequest, RunRequest};
+use keelbox_spec::namespaces::{Asked, Found, Spaces};
+use keelbox_spec::op::namespace;
+use keelbox_spec::request::RunRequest;
 use rustix::process::{Resource, getrlimit};
 
 /// Where newuidmap and newgidmap are looked for.
@@ -15,12 +19,13 @@ const PROGRAM_DIRECTORIES: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/
 const CPUS: &str = "/sys/devices/system/cpu";
 
 /// Reads the facts that `request` depends on.
-pub(crate) fn gather(request: &RunRequest) -> HostFacts {
+pub(crate) fn gather(request: &RunRequest, asked: &Asked, found: &Found) -> HostFacts {
     let (uid, gid) = (
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
     );
-    let host_network = request.network == NetworkRequest::Host;
+    let spaces = Spaces::of(asked, found);
+    let host_network = spaces.is_host(namespace::CLONE_NEWNET);
     let file = |path: &str| {
         if host_network {
             fs::read(path).unwrap_or_default()
@@ -35,10 +40,17 @@ pub(crate) fn gather(request: &RunRequest) -> HostFacts {
         permitted: permitted(),
         nested: uid == 0 && !is_host_root(),
         subordinate: if uid == 0 { None } else { subordinate(uid) },
+        hostname: if spaces.is_host(namespace::CLONE_NEWUTS) {
+            host_name()
+        } else {
+            String::new()
+        },
+        mqueue: spaces.is_host(namespace::CLONE_NEWIPC) && is_mounted("/dev/mqueue"),
         nofile_hard: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
         last_capability: number("/proc/sys/kernel/cap_last_cap").unwrap_or(40),
         hosts: file("/etc/hosts"),
         resolv_conf: file("/etc/resolv.conf"),
+        confinement: confinement::gather(request),
         thermal_throttle: thermal_throttle(),
         devices: if request.privileged {
             devices(Path::new("/dev"), "")
@@ -54,6 +66,20 @@ pub(crate) fn is_host_root() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
     rustix::process::geteuid().is_root() && whole
+}
+
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Whether something is mounted on `directory`: it is on another device than its parent.
+fn is_mounted(directory: &str) -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|stat| stat.dev()).ok();
+    let path = Path::new(directory);
+    device(path).is_some_and(|own| path.parent().and_then(device) != Some(own))
 }
 
 fn permitted() -> u64 {

@@ -11,13 +11,17 @@ mod collect;
 mod config;
 mod events;
 mod facts;
+mod fallback;
 mod guarded;
 mod host_root;
 mod ids;
+mod images;
 mod info;
+mod layer_limits;
 mod lifecycle;
 mod list;
 mod names;
+mod namespaces;
 mod outputs;
 mod plan_view;
 mod remove;
@@ -26,11 +30,18 @@ mod source;
 mod spawn;
 mod stdio;
 mod store;
+mod store_fs;
 mod translate;
+pub mod unpack;
 mod watch;
 
 pub use client::attach;
 pub use events::ContainerEvent;
+pub use images::{
+    ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage, Loading,
+    RemovedImage, SaveFormat, Saving, describe_image, images, import, load, prune_images,
+    remove_image, save, tag_image, untag_image,
+};
 pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};

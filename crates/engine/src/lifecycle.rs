@@ -3,14 +3,14 @@
 use std::os::fd::OwnedFd;
 
 use keelbox_spec::failure::Failure;
-use keelbox_spec::host::HostFacts;
-use keelbox_spec::image::Root;
 use keelbox_spec::plan;
-use keelbox_spec::request::{RunRequest, UsernsRequest};
+use keelbox_spec::request::RunRequest;
 use serde::Serialize;
 
 use crate::attempt::Attempt;
 use crate::collect::collect;
+use crate::fallback::Fallback;
+use crate::namespaces::Looked;
 use crate::plan_view::{PlanView, StepView};
 use crate::roots::Roots;
 use crate::{facts, ids, source};
@@ -65,16 +65,19 @@ pub struct Started {
 /// As [`start`]'s planning.
 pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
     let image = source::image(roots, request, false)?;
-    let host = facts::gather(request);
+    let looked = Looked::up(roots, request)?;
+    let host = facts::gather(request, &looked.asked, &looked.found);
     let id = "0123456789abcdef".repeat(4);
     let place = plan::Place {
         data: roots.containers().join(&id),
-        base: if wants_range(request, &host) {
+        base: if looked.wants_range(request, &image, &host)? {
             ids::FIRST
         } else {
             0
         },
         file_sources: source::file_sources(request)?,
+        without: plan::Without::default(),
+        found: looked.found,
         id,
     };
     Ok(PlanView::of(&plan::build(request, &image, &host, &place)?))
@@ -91,29 +94,20 @@ pub fn start(
     on_step: &mut dyn FnMut(StepDone),
 ) -> Result<Running, Failure> {
     collect(roots);
-    match Attempt::make(roots, request, None)?.run(on_step) {
-        Err(refused) if refused.without_userns && may_go_without(roots, request) => {
-            let mut relaxed = request.clone();
-            relaxed.userns = UsernsRequest::Host;
-            let notice = format!("no user namespace for this container: {}", refused.failure);
-            Attempt::make(roots, &relaxed, Some(notice))?
-                .run(on_step)
-                .map_err(|refused| refused.failure)
-        }
-        other => other.map_err(|refused| refused.failure),
+    let mut fallback = Fallback::default();
+    let mut refused = match Attempt::make(roots, request, &fallback)?.run(on_step) {
+        Ok(running) => return Ok(running),
+        Err(refused) => refused,
+    };
+    // Each way is taken once at most, so this ends.
+    loop {
+        fallback = fallback.next(roots, request, refused)?;
+        let request = fallback.request(request);
+        refused = match Attempt::make(roots, &request, &fallback)?.run(on_step) {
+            Ok(running) => return Ok(running),
+            Err(refused) => refused,
+        };
     }
-}
-
-/// Only root's containers can do without, and not the image `host`, whose safety rests on it.
-fn may_go_without(roots: &Roots, request: &RunRequest) -> bool {
-    let host_image =
-        source::image(roots, request, false).is_ok_and(|image| matches!(image.root, Root::Host(_)));
-    facts::is_host_root() && request.userns == UsernsRequest::Auto && !host_image
-}
-
-/// Whether the container is to have a range of host ids of its own.
-pub(crate) fn wants_range(request: &RunRequest, host: &HostFacts) -> bool {
-    !host.is_rootless() && request.userns == UsernsRequest::Auto && !request.privileged
 }
 
 /// A supervisor that has said its last word ends at once.

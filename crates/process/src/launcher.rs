@@ -5,9 +5,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use keelbox_rootfs::{
-    Call, Fault, Mapped, Outcome, Slots, Staging, Treatment, clone_tree, make_devices, overlay,
+    Call, Fault, Mapped, Outcome, Slots, Staging, Treatment, clone_into, make_devices,
+    memory_layer, overlay,
 };
-use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot};
+use keelbox_spec::op::{
+    Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot, namespace,
+};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::clone::{Side, clone3};
@@ -17,7 +20,9 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::handshake::Message;
 use crate::ids::write_maps;
-use crate::init;
+use crate::init::{self, confine};
+use crate::limits;
+use crate::members::MountNamespace;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
 
@@ -30,6 +35,8 @@ pub struct Container {
     pub pidfd: OwnedFd,
     /// The master side of its terminal.
     pub console: Option<OwnedFd>,
+    /// Its mount namespace, when it has no pid namespace of its own: by that its processes are known.
+    pub members: Option<MountNamespace>,
 }
 
 /// A start that failed; nothing of it is left but what the caller made.
@@ -70,6 +77,7 @@ pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Faile
         socket: ours,
         init_socket: Some(theirs),
         child: None,
+        members: None,
     };
     launcher.run(report)
 }
@@ -90,6 +98,7 @@ struct Launcher<'a> {
     socket: OwnedFd,
     init_socket: Option<OwnedFd>,
     child: Option<(i32, OwnedFd)>,
+    members: Option<MountNamespace>,
 }
 
 impl Launcher<'_> {
@@ -107,6 +116,7 @@ impl Launcher<'_> {
                 pid,
                 pidfd,
                 console,
+                members: self.members,
             }),
             Err(failed) => {
                 end(&pidfd);
@@ -156,6 +166,12 @@ impl Launcher<'_> {
                 deny_setgroups,
             } => self.map_ids(uids, gids, *writer, *deny_setgroups),
             Op::SendMounts => self.send_mounts(),
+            Op::SetRlimit {
+                resource,
+                soft,
+                hard,
+            } => limits::set(*resource, *soft, *hard),
+            Op::Confine(op) => confine::on_host(op),
             _ => self.make_mount(op),
         }
     }
@@ -169,10 +185,16 @@ impl Launcher<'_> {
                 recursive,
                 attributes,
                 map_ids,
-            } => (
-                *slot,
-                clone_tree(source, *recursive, *attributes, userns(*map_ids))?,
-            ),
+            } => {
+                let userns = self.userns.as_ref().filter(|_| *map_ids).map(AsFd::as_fd);
+                let (slots, attributes) = (&mut self.slots, *attributes);
+                return clone_into(slots, *slot, source, *recursive, attributes, userns);
+            }
+            Op::MemoryLayer {
+                slot,
+                directories,
+                map_ids,
+            } => (*slot, memory_layer(directories, userns(*map_ids))?),
             Op::MakeDevices {
                 slot,
                 devices,
@@ -195,7 +217,9 @@ impl Launcher<'_> {
                     userxattr,
                     attributes,
                 };
-                let mapped = (self.start.base != 0).then_some(Mapped {
+                // A layer in memory has no path, either.
+                let staged = self.start.base != 0 || upper.path.is_empty();
+                let mapped = staged.then_some(Mapped {
                     owner: self.start.base,
                     staging: &mut self.staging,
                 });
@@ -244,6 +268,10 @@ impl Launcher<'_> {
             }
             Side::Parent { pid, pidfd } => {
                 drop(counted);
+                if namespaces & namespace::CLONE_NEWPID == 0 {
+                    // Now, while it waits for its mounts: later it may have ended.
+                    self.members = MountNamespace::of(pid);
+                }
                 self.init_socket = None;
                 self.child = Some((pid, pidfd));
                 Ok(())
@@ -286,7 +314,8 @@ impl Launcher<'_> {
             .filled()
             .filter(|(slot, _)| wanted(*slot))
             .unzip();
-        send(&self.socket, &Message::Mounts(slots), &fds).call("sendmsg")?;
+        let unset = self.slots.owed().to_vec();
+        send(&self.socket, &Message::Mounts { slots, unset }, &fds).call("sendmsg")?;
         self.slots.clear();
         self.staging = Staging::default();
         Ok(())
@@ -321,7 +350,7 @@ impl Launcher<'_> {
                     errno,
                     note,
                 } => return Err(failed(index, told(&call, errno, note))),
-                Message::Mounts(_) | Message::Proceed => {}
+                Message::Mounts { .. } | Message::Proceed => {}
             }
         }
         if executing {

@@ -12,7 +12,9 @@ pub mod handshake;
 mod ids;
 mod init;
 mod launcher;
+mod limits;
 mod mapped;
+mod members;
 mod reaper;
 mod socket;
 mod stdio;
@@ -21,6 +23,7 @@ mod user;
 pub use init::cut;
 pub use launcher::{Container, Failed, Report, launch};
 pub use mapped::{Maps, as_mapped_root};
+pub use members::MountNamespace;
 pub use socket::{Received, receive, send, seqpacket_pair};
 
 /// Names this process as its file is called: it is executed by the number of an fd, and would be called that.

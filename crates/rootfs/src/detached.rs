@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use keelbox_spec::op::Slot;
 use keelbox_sys::Errno;
 use keelbox_sys::mount::{Depth, MountAttr, map_ids, set_attributes};
 use rustix::fs::CWD;
@@ -10,6 +11,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
 use crate::attach::leave_open;
 use crate::fault::{Call, Fault, Outcome};
+use crate::slots::{Slots, Unset};
 
 /// Clones the mount at `source`, with attributes, and with ids mapped through `userns` if there is one.
 ///
@@ -41,6 +43,34 @@ pub fn clone_tree(
     done.call("mount_setattr")
         .map_err(|fault| fault.on(shown()))?;
     Ok(mount)
+}
+
+/// [`clone_tree`] into a slot. Before Linux 5.12 attributes can be set only once the mount is attached: the slot remembers
+/// them, for [`Slots::settle`].
+///
+/// # Errors
+///
+/// As [`clone_tree`].
+pub fn clone_into(
+    slots: &mut Slots,
+    slot: Slot,
+    source: &CStr,
+    recursive: bool,
+    attributes: u64,
+    userns: Option<BorrowedFd<'_>>,
+) -> Outcome {
+    match clone_tree(source, recursive, attributes, userns) {
+        Err(fault) if fault.errno == Errno::ENOSYS && userns.is_none() => {
+            slots.put(slot, clone_tree(source, recursive, 0, None)?)?;
+            slots.owe(Unset {
+                slot,
+                attributes,
+                recursive,
+            });
+            Ok(())
+        }
+        other => slots.put(slot, other?),
+    }
 }
 
 /// Mounts a fresh file system, detached. For the init: what it was made with stays open until execve.

@@ -4,19 +4,35 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_spec::op::{SLOTS, Slot};
 use keelbox_sys::Errno;
+use keelbox_sys::mount::{Depth, MountAttr};
+use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, Outcome};
+use crate::remount::remount;
+
+/// Attributes that a mount is to have once it is attached.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Unset {
+    /// The mount.
+    pub slot: Slot,
+    /// `MOUNT_ATTR_*`.
+    pub attributes: u64,
+    /// For all mounts below it, too.
+    pub recursive: bool,
+}
 
 /// The fds of one side's operations.
 #[derive(Debug)]
 pub struct Slots {
     fds: [Option<OwnedFd>; SLOTS],
+    unset: Vec<Unset>,
 }
 
 impl Default for Slots {
     fn default() -> Self {
         Self {
             fds: [const { None }; SLOTS],
+            unset: Vec::new(),
         }
     }
 }
@@ -49,6 +65,35 @@ impl Slots {
     #[must_use]
     pub fn find(&self, slot: Slot) -> Option<BorrowedFd<'_>> {
         self.fds.get(usize::from(slot))?.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Remembers what a mount still lacks.
+    pub fn owe(&mut self, unset: Unset) {
+        self.unset.push(unset);
+    }
+
+    /// What mounts still lack.
+    #[must_use]
+    pub fn owed(&self) -> &[Unset] {
+        &self.unset
+    }
+
+    /// Gives a mount that has been attached what it still lacks: before the command can see it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn settle(&self, slot: Slot) -> Outcome {
+        for unset in self.unset.iter().filter(|unset| unset.slot == slot) {
+            let depth = if unset.recursive {
+                Depth::Tree
+            } else {
+                Depth::One
+            };
+            let attributes = MountAttr::from_bits_truncate(unset.attributes);
+            remount(self.get(slot)?, attributes, depth)?;
+        }
+        Ok(())
     }
 
     /// All filled slots, in order.

@@ -1,7 +1,11 @@
 //! What a plan must know about the machine, gathered by the engine beforehand so that planning stays pure.
 
+mod confinement;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+pub use confinement::ConfinementFacts;
 
 /// The machine, as far as a plan depends on it.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +18,10 @@ pub struct HostFacts {
     pub cgroups: CgroupHost,
     /// Subordinate ids of a caller who is not root, when newuidmap and newgidmap are there.
     pub subordinate: Option<SubordinateIds>,
+    /// The machine's host name, for containers that have its UTS namespace.
+    pub hostname: String,
+    /// Whether /dev/mqueue is mounted, for containers that have the machine's IPC namespace.
+    pub mqueue: bool,
     /// The hard limit of open files.
     pub nofile_hard: u64,
     /// The number of the last capability that the kernel knows (`/proc/sys/kernel/cap_last_cap`).
@@ -30,6 +38,8 @@ pub struct HostFacts {
     pub thermal_throttle: Vec<String>,
     /// Device nodes of the host, for `--privileged`.
     pub devices: Vec<DeviceNode>,
+    /// What settings beyond the usual ones depend on.
+    pub confinement: ConfinementFacts,
 }
 
 impl HostFacts {

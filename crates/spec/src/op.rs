@@ -3,8 +3,11 @@
 //! A *slot* is a numbered place for an fd that one operation makes and later ones use, e.g. a mount that is not attached
 //! yet. Launcher and init each have their own slots; [`Op::SendMounts`] copies the launcher's to the init.
 
+mod confine;
+
 use std::ffi::CString;
 
+pub use confine::Confine;
 use serde::{Deserialize, Serialize};
 
 /// A place for an fd.
@@ -137,7 +140,7 @@ pub struct Device {
 pub struct Upper {
     /// The mount that has both.
     pub base: Slot,
-    /// The path of that mount's root on the host, for kernels that cannot take the layer as an fd.
+    /// The path of that mount's root on the host, for kernels that cannot take the layer as an fd; empty: it has none.
     pub path: CString,
     /// The directory that gets what is written.
     pub upper: CString,
@@ -159,7 +162,9 @@ pub struct Lower {
 pub struct User {
     /// `name|uid[:group|gid]`, looked up in the container's own /etc/passwd and /etc/group.
     pub spec: CString,
-    /// Whether setgroups(2) is allowed (not with a single mapped id).
+    /// More groups, likewise.
+    pub add_groups: Vec<CString>,
+    /// Whether setgroups(2) is allowed (not with a single mapped id) and wanted.
     pub set_groups: bool,
     /// Whether HOME is to be set from /etc/passwd.
     pub set_home: bool,
@@ -174,6 +179,8 @@ pub struct Command {
     pub argv: Vec<CString>,
     /// `KEY=value`.
     pub env: Vec<CString>,
+    /// Its umask.
+    pub umask: u32,
     /// Our init stays as pid 1 and the command is its child.
     pub init: bool,
 }
@@ -229,6 +236,15 @@ pub enum Op {
         userxattr: bool,
         /// `MOUNT_ATTR_*`.
         attributes: u64,
+    },
+    /// Make a file system in memory, detached, with directories in it, for a writable layer that ends with the container.
+    MemoryLayer {
+        /// Where it goes.
+        slot: Slot,
+        /// The directories.
+        directories: Vec<CString>,
+        /// Map its ids through the container's user namespace.
+        map_ids: bool,
     },
     /// Mount a fresh file system, detached.
     NewMount {
@@ -383,12 +399,16 @@ pub enum Op {
         /// The last capability of the kernel.
         last: u8,
     },
+    /// A setting that only some containers have.
+    Confine(Confine),
     /// No program gives more rights than the process has.
     NoNewPrivileges,
     /// Filter system calls.
     Seccomp {
         /// Classic BPF, 8 bytes an instruction.
         filter: Vec<u8>,
+        /// `SECCOMP_FILTER_FLAG_*`.
+        flags: u32,
     },
     /// End with the launcher.
     DieWithLauncher,

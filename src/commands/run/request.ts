@@ -2,10 +2,11 @@ import {resolve} from 'node:path';
 import {KeelboxError} from '../../errors/keelbox-error';
 import type {RootRequest, RunRequest} from '../../native';
 import type {CommandContext, OptionValues} from '../definition';
+import {readConfinement} from './confinement';
 import {collectEnvironment} from './environment';
 import {collectMounts} from './mounts';
+import {readNamespaces} from './namespaces';
 import type {runOptions} from './options';
-import {readNetwork, readSecurityOptions, readUserns} from './security';
 import {readTerminal} from './terminal';
 
 export type RunOptions = OptionValues<typeof runOptions>;
@@ -29,16 +30,22 @@ export function buildRequest(options: RunOptions, context: CommandContext): RunR
     ...present('interactive', options.interactive),
     ...present('explain', options.explain),
     ...present('entrypoint', options.entrypoint === undefined ? undefined : readEntrypoint(options.entrypoint)),
-    ...present('network', options.network === undefined ? undefined : readNetwork(options.network)),
-    ...present('userns', options.userns === undefined ? undefined : readUserns(options.userns)),
-    ...readSecurityOptions(options['security-opt'], options['allow-new-privileges'] === true),
+    ...readNamespaces(options),
+    ...readConfinement(options),
     ...readTerminal(options, context.environment),
-    env: collectEnvironment(options['env-file'], options.env, context.environment),
+    env: [
+      ...(options['env-host'] === true ? wholeEnvironment(context.environment) : []),
+      ...collectEnvironment(options['env-file'], options.env, context.environment),
+    ],
     mounts: collectMounts(options),
     capAdd: options['cap-add'].flatMap(splitCapabilities),
     capDrop: options['cap-drop'].flatMap(splitCapabilities),
     stdio: {type: 'inherit'},
   };
+}
+
+function wholeEnvironment(caller: CommandContext['environment']): string[] {
+  return Object.entries(caller).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]));
 }
 
 function present<K extends keyof RunRequest>(key: K, value: RunRequest[K] | undefined): Partial<Pick<RunRequest, K>> {

@@ -1,21 +1,27 @@
 //! Who the container is: its namespaces, its ids, its names.
 
 use crate::failure::Failure;
+use crate::namespaces::Userns;
 use crate::op::{CgroupEntry, Op, namespace};
-use crate::plan::{Context, Steps, slots, text};
+use crate::plan::{Context, Steps, confinement, slots, text};
+
+/// Made by the init itself: the group that it is in by then is the root that a new cgroup namespace shows, and a network
+/// namespace takes longest to make.
+const AFTER_CLONE: u64 = namespace::CLONE_NEWNET | namespace::CLONE_NEWCGROUP;
 
 /// The first process and its ids.
 pub(crate) fn create(context: &Context<'_>, steps: &mut Steps) {
     let choices = context.choices;
     let clone = Op::Clone3 {
-        namespaces: choices.namespaces & !namespace::CLONE_NEWNET,
+        namespaces: choices.namespaces & !AFTER_CLONE,
         base: context.place.base,
     };
     steps.launcher(
         clone,
         "the container's first process is born in namespaces of its own",
     );
-    if !choices.uids.is_empty() {
+    confinement::after_clone(context, steps);
+    if choices.userns == Userns::Own {
         let maps = Op::MapIds {
             uids: choices.uids.clone(),
             gids: choices.gids.clone(),
@@ -39,14 +45,15 @@ fn enter(context: &Context<'_>, steps: &mut Steps) {
             "a process that moves itself does not wait for the kernel's 11 ms grace period",
         );
     }
-    let network = context.choices.namespaces & namespace::CLONE_NEWNET;
-    let namespaces = namespace::CLONE_NEWCGROUP | network;
-    let why = "the group that it is in now is the root that it sees; and a network namespace takes longest to make: meanwhile the launcher goes on";
-    steps.init(Op::Unshare { namespaces }, why);
+    let namespaces = context.choices.namespaces & AFTER_CLONE;
+    if namespaces != 0 {
+        let why = "the group that it is in now is the root that it sees; and a network namespace takes longest to make: meanwhile the launcher goes on";
+        steps.init(Op::Unshare { namespaces }, why);
+    }
     let receive = "wait until the ids are mapped and the mounts are there";
     steps.init(Op::ReceiveMounts, receive);
     if !context.choices.uids.is_empty() {
-        let set_groups = context.choices.set_groups;
+        let set_groups = confinement::sets_groups(context);
         steps.init(
             Op::BecomeRoot { set_groups },
             "id 0 of the user namespace owns everything in it",
@@ -67,11 +74,13 @@ fn steps_cgroups(steps: &Steps) -> impl Iterator<Item = CgroupEntry> {
 
 /// Names and network settings, which need the container's own /proc.
 pub(crate) fn settle(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    let name = text(context.choices.hostname.as_str())?;
-    steps.init(
-        Op::SetHostname { name },
-        "the container's own name, in its own UTS namespace",
-    );
+    if context.choices.spaces.is_new(namespace::CLONE_NEWUTS) {
+        let name = text(context.choices.hostname.as_str())?;
+        steps.init(
+            Op::SetHostname { name },
+            "the container's own name, in its own UTS namespace",
+        );
+    }
     if context.choices.namespaces & namespace::CLONE_NEWNET == 0 {
         return Ok(());
     }
