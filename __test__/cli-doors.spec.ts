@@ -316,7 +316,12 @@ test('run --explain tells each step on stderr', t => {
 });
 
 test('run without an image says what to write', t => {
-  assertError(t, either(t, ['run']), 'USAGE', /needs an IMAGE or --rootfs DIR\n {2}fix: keelbox run --rm -it host/);
+  assertError(
+    t,
+    either(t, ['run']),
+    'USAGE',
+    /needs an IMAGE, --rootfs DIR or --from-binary PATH\n {2}fix: keelbox run --rm -it host/,
+  );
   assertError(t, either(t, ['run', '--rm', '']), 'USAGE', /needs an IMAGE/);
 });
 
