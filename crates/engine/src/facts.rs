@@ -10,6 +10,8 @@ use keelbox_spec::host::{DeviceNode, HostFacts, SubordinateIds};
 use keelbox_spec::request::{NetworkRequest, RunRequest};
 use rustix::process::{Resource, getrlimit};
 
+use crate::caller::{self, is_host_root};
+
 /// Where newuidmap and newgidmap are looked for.
 const PROGRAM_DIRECTORIES: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 const CPUS: &str = "/sys/devices/system/cpu";
@@ -32,9 +34,9 @@ pub(crate) fn gather(request: &RunRequest) -> HostFacts {
         uid,
         gid,
         cgroups: keelbox_cgroups::discover(cgroup_parent()),
-        permitted: permitted(),
+        permitted: caller::permitted().bits(),
         nested: uid == 0 && !is_host_root(),
-        subordinate: if uid == 0 { None } else { subordinate(uid) },
+        subordinate: subordinate(uid),
         nofile_hard: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
         last_capability: number("/proc/sys/kernel/cap_last_cap").unwrap_or(40),
         hosts: file("/etc/hosts"),
@@ -46,18 +48,6 @@ pub(crate) fn gather(request: &RunRequest) -> HostFacts {
             Vec::new()
         },
     }
-}
-
-/// Whether the caller is root, and of a user namespace that has every id: root of one that an ordinary user has made is
-/// one of those (user_namespaces(7)).
-pub(crate) fn is_host_root() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
-    rustix::process::geteuid().is_root() && whole
-}
-
-fn permitted() -> u64 {
-    rustix::thread::capabilities(None).map_or(0, |sets| sets.permitted.bits())
 }
 
 /// The group under which root's containers have theirs; `KEELBOX_CGROUP_PARENT` moves it. An ordinary user has none yet.
@@ -119,6 +109,12 @@ fn thermal_throttle() -> Vec<String> {
 }
 
 fn subordinate(uid: u32) -> Option<SubordinateIds> {
+    if caller::is_host_root() {
+        return None;
+    }
+    if uid == 0 {
+        return caller::ids_of_nested_root();
+    }
     let there = |program: &str| {
         PROGRAM_DIRECTORIES
             .iter()
@@ -144,7 +140,7 @@ pub(crate) fn subordinate_maps() -> Option<Maps> {
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
     );
-    let ids = if uid == 0 { None } else { subordinate(uid) }?;
+    let ids = subordinate(uid)?;
     let (uids, gids) = keelbox_spec::plan::subordinate_maps(uid, gid, &ids);
     Some(Maps { uids, gids })
 }

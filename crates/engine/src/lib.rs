@@ -5,6 +5,7 @@
 //! holds the lock on its state directory.
 
 mod attempt;
+mod caller;
 mod client;
 mod collect;
 mod config;
@@ -18,6 +19,7 @@ mod info;
 mod lifecycle;
 mod list;
 mod names;
+mod outer;
 mod outputs;
 mod plan_view;
 mod remove;

@@ -8,12 +8,14 @@
 mod console;
 mod credentials;
 mod exec;
+mod fresh;
 pub mod handshake;
 mod ids;
 mod init;
 mod launcher;
 mod mapped;
 mod reaper;
+mod sealed;
 mod socket;
 mod stdio;
 mod user;
@@ -21,6 +23,7 @@ mod user;
 pub use init::cut;
 pub use launcher::{Container, Failed, Report, launch};
 pub use mapped::{Maps, as_mapped_root};
+pub use sealed::sealed_copy;
 pub use socket::{Received, receive, send, seqpacket_pair};
 
 /// Names this process as its file is called: it is executed by the number of an fd, and would be called that.

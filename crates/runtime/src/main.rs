@@ -12,6 +12,7 @@ use std::ffi::{c_char, c_int};
 
 mod report;
 mod roles;
+mod seal;
 
 /// The C library's entry point.
 ///
