@@ -14,6 +14,8 @@ use keelbox_spec::op::namespace;
 use keelbox_spec::request::RunRequest;
 use rustix::process::{Resource, getrlimit};
 
+use crate::caller::{self, is_host_root};
+
 /// Where newuidmap and newgidmap are looked for.
 const PROGRAM_DIRECTORIES: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 const CPUS: &str = "/sys/devices/system/cpu";
@@ -37,9 +39,9 @@ pub(crate) fn gather(request: &RunRequest, asked: &Asked, found: &Found) -> Host
         uid,
         gid,
         cgroups: keelbox_cgroups::discover(cgroup_parent()),
-        permitted: permitted(),
+        permitted: caller::permitted().bits(),
         nested: uid == 0 && !is_host_root(),
-        subordinate: if uid == 0 { None } else { subordinate(uid) },
+        subordinate: subordinate(uid),
         hostname: if spaces.is_host(namespace::CLONE_NEWUTS) {
             host_name()
         } else {
@@ -60,14 +62,6 @@ pub(crate) fn gather(request: &RunRequest, asked: &Asked, found: &Found) -> Host
     }
 }
 
-/// Whether the caller is root, and of a user namespace that has every id: root of one that an ordinary user has made is
-/// one of those (user_namespaces(7)).
-pub(crate) fn is_host_root() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
-    rustix::process::geteuid().is_root() && whole
-}
-
 fn host_name() -> String {
     rustix::system::uname()
         .nodename()
@@ -80,10 +74,6 @@ fn is_mounted(directory: &str) -> bool {
     let device = |path: &Path| fs::metadata(path).map(|stat| stat.dev()).ok();
     let path = Path::new(directory);
     device(path).is_some_and(|own| path.parent().and_then(device) != Some(own))
-}
-
-fn permitted() -> u64 {
-    rustix::thread::capabilities(None).map_or(0, |sets| sets.permitted.bits())
 }
 
 /// The group under which root's containers have theirs; `KEELBOX_CGROUP_PARENT` moves it. An ordinary user has none yet.
@@ -145,6 +135,12 @@ fn thermal_throttle() -> Vec<String> {
 }
 
 fn subordinate(uid: u32) -> Option<SubordinateIds> {
+    if caller::is_host_root() {
+        return None;
+    }
+    if uid == 0 {
+        return caller::ids_of_nested_root();
+    }
     let there = |program: &str| {
         PROGRAM_DIRECTORIES
             .iter()
@@ -170,7 +166,7 @@ pub(crate) fn subordinate_maps() -> Option<Maps> {
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
     );
-    let ids = if uid == 0 { None } else { subordinate(uid) }?;
+    let ids = subordinate(uid)?;
     let (uids, gids) = keelbox_spec::plan::subordinate_maps(uid, gid, &ids);
     Some(Maps { uids, gids })
 }

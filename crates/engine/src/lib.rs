@@ -6,6 +6,7 @@
 
 mod attempt;
 mod binaries;
+mod caller;
 mod client;
 mod collect;
 mod config;
@@ -23,6 +24,7 @@ mod lifecycle;
 mod list;
 mod names;
 mod namespaces;
+mod outer;
 mod outputs;
 mod pack;
 mod plan_view;
@@ -39,12 +41,12 @@ mod watch;
 
 pub use client::attach;
 pub use events::ContainerEvent;
+pub use export::export;
 pub use images::{
     ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage, Loading,
     RemovedImage, SaveFormat, Saving, describe_image, images, import, load, prune_images,
     remove_image, save, tag_image, untag_image,
 };
-pub use export::export;
 pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};

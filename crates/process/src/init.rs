@@ -21,7 +21,7 @@ use rustix::process::Signal;
 use crate::handshake::Message;
 use crate::socket::{receive, send};
 use crate::user::Identity;
-use crate::{console, credentials, exec, limits, user};
+use crate::{console, credentials, exec, fresh, limits, user};
 
 /// Runs the init's steps and becomes the command. Ends the process when one fails.
 pub(crate) fn main(
@@ -173,7 +173,12 @@ impl Init {
                 fstype,
                 options,
                 attributes,
-            } => (*slot, rootfs::new_mount(fstype, options, *attributes)?),
+            } => match rootfs::new_mount(fstype, options, *attributes) {
+                Err(fault) if fault.errno == Errno::EPERM && fresh::may_be_hidden(fstype) => {
+                    return self.ask_for(*slot, fault);
+                }
+                made => (*slot, made?),
+            },
             _ => return Err(Fault::new("plan", Errno::EPROTO)),
         };
         self.slots.put(slot, mount)
@@ -301,6 +306,13 @@ impl Init {
             // The launcher is gone, and this process is about to follow.
             None => exit_now(1),
         }
+    }
+
+    /// The launcher may have the right to a mount that the init is refused.
+    fn ask_for(&mut self, slot: Slot, refused: Fault) -> Outcome {
+        send(&self.socket, &Message::Wanted(slot), &[]).call("sendmsg")?;
+        self.receive_mounts()?;
+        self.slots.get(slot).map(drop).map_err(|_| refused)
     }
 
     fn enter_cgroups(&mut self) -> Outcome {

@@ -20,11 +20,12 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::handshake::Message;
 use crate::ids::write_maps;
-use crate::init::{self, confine};
+use crate::init::confine;
 use crate::limits;
 use crate::members::MountNamespace;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
+use crate::{fresh, init};
 
 /// A container whose command runs.
 #[derive(Debug)]
@@ -343,6 +344,9 @@ impl Launcher<'_> {
                     let proceed = send(&self.socket, &Message::Proceed, &[]);
                     proceed.map_err(|errno| failed(last, Fault::new("sendmsg", errno)))?;
                 }
+                Message::Wanted(slot) => self
+                    .help(slot)
+                    .map_err(|errno| failed(last, Fault::new("sendmsg", errno)))?,
                 Message::Executing => executing = true,
                 Message::Failed {
                     index,
@@ -364,6 +368,31 @@ impl Launcher<'_> {
             Fault::new("recvmsg", Errno::EPIPE)
                 .on("the init ended before it could run the command"),
         ))
+    }
+}
+
+impl Launcher<'_> {
+    /// Makes what the init may not make; nothing, where this process may not either.
+    fn help(&self, slot: Slot) -> keelbox_sys::Result<()> {
+        let unset = Vec::new();
+        let made = self
+            .child
+            .as_ref()
+            .map(|(_, init)| fresh::make(&self.start.steps, slot, init));
+        match made {
+            Some(Ok(mount)) => {
+                let slots = vec![slot];
+                send(
+                    &self.socket,
+                    &Message::Mounts { slots, unset },
+                    &[mount.as_fd()],
+                )
+            }
+            _ => {
+                let slots = Vec::new();
+                send(&self.socket, &Message::Mounts { slots, unset }, &[])
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 mod console;
 mod credentials;
 mod exec;
+mod fresh;
 pub mod handshake;
 mod ids;
 mod init;
@@ -16,6 +17,7 @@ mod limits;
 mod mapped;
 mod members;
 mod reaper;
+mod sealed;
 mod socket;
 mod stdio;
 mod user;
@@ -24,6 +26,7 @@ pub use init::cut;
 pub use launcher::{Container, Failed, Report, launch};
 pub use mapped::{Maps, as_mapped_root};
 pub use members::MountNamespace;
+pub use sealed::sealed_copy;
 pub use socket::{Received, receive, send, seqpacket_pair};
 
 /// Names this process as its file is called: it is executed by the number of an fd, and would be called that.

@@ -165,7 +165,13 @@ fn id_maps(host: &HostFacts, place: &Place, userns: &Userns) -> IdMaps {
     match &host.subordinate {
         Some(ids) => {
             let (uids, gids) = subordinate_maps(host.uid, host.gid, ids);
-            (uids, gids, MapWriter::Programs, true)
+            // newuidmap serves users that /etc/subuid names; root of a container has the right itself.
+            let writer = if host.uid == 0 {
+                MapWriter::Launcher
+            } else {
+                MapWriter::Programs
+            };
+            (uids, gids, writer, true)
         }
         None => (
             vec![one(0, host.uid, 1)],
