@@ -20,6 +20,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 use crate::handshake::Message;
 use crate::ids::write_maps;
 use crate::init;
+use crate::layers;
 use crate::members::MountNamespace;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
@@ -164,6 +165,7 @@ impl Launcher<'_> {
                 deny_setgroups,
             } => self.map_ids(uids, gids, *writer, *deny_setgroups),
             Op::SendMounts => self.send_mounts(),
+            Op::OwnLayers { .. } => layers::own(op),
             _ => self.make_mount(op),
         }
     }
@@ -204,7 +206,7 @@ impl Launcher<'_> {
                     attributes,
                 };
                 let mapped = (self.start.base != 0).then_some(Mapped {
-                    owner: self.start.base,
+                    owner: (self.start.base, self.start.group_base),
                     staging: &mut self.staging,
                 });
                 (*slot, overlay(&self.slots, lower, upper, how, mapped)?)

@@ -5,6 +5,7 @@
 //! command. Both apply the steps of one plan (`keelbox-spec`) with one loop each, and talk in the messages of
 //! [`handshake`]. A process here has one thread, always.
 
+mod accounts;
 mod console;
 mod credentials;
 mod exec;
@@ -12,6 +13,7 @@ pub mod handshake;
 mod ids;
 mod init;
 mod launcher;
+mod layers;
 mod mapped;
 mod members;
 mod reaper;

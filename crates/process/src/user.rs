@@ -33,7 +33,12 @@ pub(crate) fn find(root: BorrowedFd<'_>, spec: &str) -> Outcome<Identity> {
     resolve(spec, &passwd, &group)
 }
 
-fn read(root: BorrowedFd<'_>, path: &std::ffi::CStr) -> Outcome<String> {
+/// A file of the root's, as text; what is not there is empty.
+///
+/// # Errors
+///
+/// E2BIG: it is larger than anybody's. The kernel's.
+pub(crate) fn read(root: BorrowedFd<'_>, path: &std::ffi::CStr) -> Outcome<String> {
     let Some(file) = open_file(root, path, LIMIT)? else {
         return Ok(String::new());
     };

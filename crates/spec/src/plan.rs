@@ -14,7 +14,7 @@ mod volumes;
 
 use std::path::PathBuf;
 
-pub use choices::{Choices, is_hostname, subordinate_maps};
+pub use choices::{Choices, is_hostname};
 pub use root::layer_names;
 pub use slots::{DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
 
@@ -129,16 +129,20 @@ pub fn build(
     };
     let mut steps = Steps::default();
     cgroup::make(&context, &mut steps)?;
-    identity::create(&context, &mut steps);
+    identity::create(&context, &mut steps)?;
     root::make(&context, &mut steps)?;
     mounts::make(&context, &mut steps)?;
     volumes::make(&context, &mut steps)?;
     identity::settle(&context, &mut steps)?;
     security::restrict(&context, &mut steps);
     command::execute(&context, &mut steps)?;
+    let mut steps = root::in_order(steps.list);
+    if choices.caller_is_nobody {
+        steps = identity::reach_first(steps);
+    }
     let notices = choices.notices(request, host);
     Ok(Plan {
-        steps: root::in_order(steps.list),
+        steps,
         choices,
         notices,
     })

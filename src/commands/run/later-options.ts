@@ -9,8 +9,8 @@ export const laterRunOptions: LaterOptions = {
   list: `
     add-host annotation attach/a blkio-weight-device build-arg cap cgroup-conf chrootdirs decryption-key device
     device-cgroup-rule device-read-bps device-read-iops device-write-bps device-write-iops dns dns-opt dns-option
-    dns-search env-merge expose gidmap gpus group-add group-entry hostuser hosts-file label-file label/l link
-    link-local-ip log-opt network-alias net-alias passwd-entry publish/p requires secret storage-opt sysctl uidmap ulimit
+    dns-search env-merge expose gpus group-add group-entry hostuser hosts-file label-file label/l link
+    link-local-ip log-opt network-alias net-alias passwd-entry publish/p requires secret storage-opt sysctl ulimit
     unsetenv volumes-from egress io-max io-maxbandwidth io-maxiops`,
   value: `
     arch authfile blkio-weight cert-dir cgroup-parent cgroups conmon-pidfile cpu-count cpu-percent cpu-period
@@ -21,5 +21,5 @@ export const laterRunOptions: LaterOptions = {
     ip ip6 isolation kernel-memory log-driver mac-address memory/m memory-high memory-reservation memory-swap
     memory-swappiness oom-score-adj os personality pids-limit platform pod pod-id-file preserve-fd preserve-fds pull
     rdt-class restart retry retry-delay runtime sched sdnotify seccomp-policy shm-size shm-size-systemd stop-signal
-    stop-timeout subgidname subuidname systemd time-offset timeout tz umask variant volume-driver from-binary`,
+    stop-timeout systemd time-offset timeout tz umask variant volume-driver from-binary`,
 };
