@@ -38,7 +38,6 @@ pub(crate) struct Attempt<'a> {
     place: Place,
     name: String,
     ids: OwnedFd,
-    base: u32,
     plan: Plan,
     stdio: Stdio,
     outputs: Outputs,
@@ -53,15 +52,15 @@ impl<'a> Attempt<'a> {
     ) -> Result<Self, Failure> {
         let file_sources = source::file_sources(request)?;
         let looked = Looked::up(roots, request)?;
-        let host = facts::gather(request, &looked.asked, &looked.found);
+        let host = facts::gather(request, &looked.asked, &looked.found)?;
         let stdio = Stdio::arrange(request)?;
         roots.make()?;
         // Until the configuration is written, which keeps the image's layers.
         let _held = source::hold(roots, request)?;
         let image = source::image(roots, request, true)?;
         let id = new_id()?;
-        let wants_range = looked.wants_range(request, &image, &host)?;
-        let (ids, base) = range(roots, wants_range, &id)?;
+        let count = looked.range(request, &image, &host)?;
+        let (ids, base) = range(roots, count, &id)?;
         let data = roots.containers().join(&id);
         let planned = plan::Place {
             id: id.clone(),
@@ -83,7 +82,6 @@ impl<'a> Attempt<'a> {
                 place,
                 name,
                 ids,
-                base,
                 plan,
                 stdio,
                 outputs,
@@ -190,7 +188,8 @@ impl<'a> Attempt<'a> {
             name_link: text(&format!("../../names/{}", self.name)),
             own_stdio: self.stdio.own,
             blocking_stdio: self.stdio.blocking,
-            base: self.base,
+            base: self.plan.choices.base,
+            group_base: self.plan.choices.group_base,
             boot_id: facts::boot_id(),
         };
         start
@@ -199,9 +198,9 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn range(roots: &Roots, wanted: bool, id: &str) -> Result<(OwnedFd, u32), Failure> {
-    if wanted {
-        return ids::take(roots, id);
+fn range(roots: &Roots, count: u32, id: &str) -> Result<(OwnedFd, u32), Failure> {
+    if count > 0 {
+        return ids::take(roots, id, count);
     }
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
     Ok((nothing, 0))

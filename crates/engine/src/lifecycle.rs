@@ -66,14 +66,13 @@ pub struct Started {
 pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
     let image = source::image(roots, request, false)?;
     let looked = Looked::up(roots, request)?;
-    let host = facts::gather(request, &looked.asked, &looked.found);
+    let host = facts::gather(request, &looked.asked, &looked.found)?;
     let id = "0123456789abcdef".repeat(4);
     let place = plan::Place {
         data: roots.containers().join(&id),
-        base: if looked.wants_range(request, &image, &host)? {
-            ids::FIRST
-        } else {
-            0
+        base: match looked.range(request, &image, &host)? {
+            0 => 0,
+            _ => ids::FIRST,
         },
         file_sources: source::file_sources(request)?,
         without: plan::Without::default(),

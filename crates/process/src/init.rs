@@ -21,7 +21,7 @@ use rustix::process::Signal;
 use crate::handshake::Message;
 use crate::socket::{receive, send};
 use crate::user::Identity;
-use crate::{console, credentials, exec, fresh, limits, user};
+use crate::{accounts, console, credentials, exec, fresh, limits, user};
 
 /// Runs the init's steps and becomes the command. Ends the process when one fails.
 pub(crate) fn main(
@@ -118,6 +118,7 @@ impl Init {
             Op::EnterCgroups => self.enter_cgroups(),
             Op::Unshare { namespaces } => unshare(*namespaces),
             Op::BecomeRoot { set_groups } => credentials::become_root(*set_groups),
+            Op::AddAccount(account) => accounts::add(self.root()?, account),
             Op::FindUser(user) => self.find_user(user),
             Op::SetCredentials { capabilities, last } => {
                 credentials::drop_to(&self.identity, *capabilities, *last, self.set_groups)
@@ -157,7 +158,7 @@ impl Init {
                 };
                 let mut staging = Staging::default();
                 let in_memory = upper.path.is_empty().then_some(Mapped {
-                    owner: 0,
+                    owner: (0, 0),
                     staging: &mut staging,
                 });
                 let mount = rootfs::overlay(&self.slots, lower, upper, how, in_memory)?;

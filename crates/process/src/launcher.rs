@@ -21,6 +21,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 use crate::handshake::Message;
 use crate::ids::write_maps;
 use crate::init::confine;
+use crate::layers;
 use crate::limits;
 use crate::members::MountNamespace;
 use crate::socket::{receive, send, seqpacket_pair};
@@ -173,6 +174,7 @@ impl Launcher<'_> {
                 hard,
             } => limits::set(*resource, *soft, *hard),
             Op::Confine(op) => confine::on_host(op),
+            Op::OwnLayers { .. } => layers::own(op),
             _ => self.make_mount(op),
         }
     }
@@ -221,7 +223,7 @@ impl Launcher<'_> {
                 // A layer in memory has no path, either.
                 let staged = self.start.base != 0 || upper.path.is_empty();
                 let mapped = staged.then_some(Mapped {
-                    owner: self.start.base,
+                    owner: (self.start.base, self.start.group_base),
                     staging: &mut self.staging,
                 });
                 (*slot, overlay(&self.slots, lower, upper, how, mapped)?)

@@ -5,6 +5,7 @@
 //! command. Both apply the steps of one plan (`keelbox-spec`) with one loop each, and talk in the messages of
 //! [`handshake`]. A process here has one thread, always.
 
+mod accounts;
 mod console;
 mod credentials;
 mod exec;
@@ -13,6 +14,7 @@ pub mod handshake;
 mod ids;
 mod init;
 mod launcher;
+mod layers;
 mod limits;
 mod mapped;
 mod members;

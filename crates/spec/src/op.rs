@@ -170,6 +170,19 @@ pub struct User {
     pub set_home: bool,
 }
 
+/// A user for /etc/passwd, with a group of the same name.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its user id.
+    pub uid: u32,
+    /// Its group's id.
+    pub gid: u32,
+    /// Its home directory.
+    pub home: String,
+}
+
 /// The command.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Command {
@@ -208,6 +221,24 @@ pub enum Op {
         writer: MapWriter,
         /// Write `deny` to /proc/PID/setgroups first, without which the kernel takes no gid map from an ordinary user.
         deny_setgroups: bool,
+    },
+    /// Give the writable layer of an ordinary user's container to the container's root, where that is not the user, in a
+    /// namespace that has all ids of both.
+    OwnLayers {
+        /// User ids of that namespace; 0 is the caller.
+        uids: Vec<IdMap>,
+        /// Group ids, likewise.
+        gids: Vec<IdMap>,
+        /// The directory that has them.
+        data: CString,
+        /// Their names, that of the layer itself first.
+        layers: Vec<CString>,
+        /// Directories and links of ours below the layer, to be made in it again for the container's root.
+        skeleton: Option<CString>,
+        /// The container's root, as that namespace counts: user and group.
+        owner: (u32, u32),
+        /// Whether the container's root must be let through `data`.
+        open: bool,
     },
     /// Clone a mount, detached, with attributes and perhaps mapped ids.
     CloneTree {
@@ -325,6 +356,8 @@ pub enum Op {
         /// Name below /etc and content.
         files: Vec<(CString, Vec<u8>)>,
     },
+    /// Add a user and a group to the container's /etc/passwd and /etc/group, where they lack these ids.
+    AddAccount(Account),
     /// Write a kernel setting of one of the container's own namespaces through the container's own /proc.
     Sysctl {
         /// The slot of /proc.

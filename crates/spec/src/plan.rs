@@ -17,7 +17,7 @@ mod without;
 
 use std::path::PathBuf;
 
-pub use choices::{Choices, is_hostname, subordinate_maps};
+pub use choices::{Choices, is_hostname};
 pub use root::{has_plain_root, layer_names};
 pub use slots::{DATA as DATA_SLOT, DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
 pub use without::Without;
@@ -146,7 +146,7 @@ pub fn build(
     let mut steps = Steps::default();
     cgroup::make(&context, &mut steps)?;
     confinement::prepare(&context, &mut steps)?;
-    identity::create(&context, &mut steps);
+    identity::create(&context, &mut steps)?;
     root::make(&context, &mut steps)?;
     mounts::make(&context, &mut steps)?;
     volumes::make(&context, &mut steps)?;
@@ -155,10 +155,14 @@ pub fn build(
     sysctl::make(&context, &mut steps)?;
     security::restrict(&context, &mut steps)?;
     command::execute(&context, &mut steps)?;
+    let mut steps = root::in_order(steps.list);
+    if choices.caller_is_nobody {
+        steps = identity::reach_first(steps);
+    }
     let mut notices = choices.notices(request, host);
     notices.extend(confinement::notices(&context)?);
     Ok(Plan {
-        steps: root::in_order(steps.list),
+        steps,
         choices,
         notices,
     })

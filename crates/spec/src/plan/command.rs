@@ -5,7 +5,7 @@ use std::ffi::CString;
 use crate::failure::{Code, Failure};
 use crate::image::Root;
 use crate::op::{Command, Op, User};
-use crate::plan::{Context, Steps, confinement, masks, root, security, text};
+use crate::plan::{Context, Steps, confinement, identity, masks, root, security, text};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -13,10 +13,14 @@ pub(crate) fn execute(context: &Context<'_>, steps: &mut Steps) -> Result<(), Fa
     masks::make(context, steps)?;
     session(context, steps)?;
     let env = environment(context)?;
+    identity::account(context, steps);
+    let kept = context.choices.kept_user;
+    let kept = kept.map(|(uid, gid)| format!("{uid}:{gid}"));
     let user = context
         .request
         .user
         .as_deref()
+        .or(kept.as_deref())
         .or(context.image.user.as_deref())
         .unwrap_or("");
     let find = User {
