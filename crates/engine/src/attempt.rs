@@ -62,6 +62,7 @@ impl<'a> Attempt<'a> {
             data,
             base,
             file_sources,
+            seccomp: source::seccomp(request)?,
         };
         let mut plan = plan::build(request, &image, &host, &planned)?;
         plan.notices.extend(notice);

@@ -75,6 +75,7 @@ pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
             0
         },
         file_sources: source::file_sources(request)?,
+        seccomp: source::seccomp(request)?,
         id,
     };
     Ok(PlanView::of(&plan::build(request, &image, &host, &place)?))

@@ -12,6 +12,7 @@
 //! reading profiles from JSON.
 
 mod arch;
+mod arguments;
 mod bpf;
 mod compile;
 mod default;
@@ -22,6 +23,7 @@ mod verdict;
 use std::borrow::Cow;
 
 pub use arch::{Abi, Arch};
+pub use arguments::as_kernel_reads;
 pub use bpf::{Filter, SockFilter};
 pub use compile::{CompileError, compile};
 pub use default::{DEFAULT_CAPABILITIES, default_profile};

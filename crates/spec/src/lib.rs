@@ -15,4 +15,5 @@ pub mod mask;
 pub mod op;
 pub mod plan;
 pub mod request;
+pub mod seccomp_profile;
 pub mod start;

@@ -24,6 +24,7 @@ use crate::host::HostFacts;
 use crate::image::ImageConfig;
 use crate::op::{Op, Side};
 use crate::request::RunRequest;
+use crate::seccomp_profile::Document;
 
 /// Where the engine has put this container.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,8 @@ pub struct Place {
     pub base: u32,
     /// Which bind sources are files, not directories.
     pub file_sources: Vec<String>,
+    /// The seccomp profile that the request names, as read.
+    pub seccomp: Option<Document>,
 }
 
 /// One operation, who applies it, and the reason for it.

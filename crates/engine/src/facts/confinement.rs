@@ -5,7 +5,7 @@ use std::fs;
 
 use keelbox_spec::host::ConfinementFacts;
 use keelbox_spec::limits::{self, UNLIMITED};
-use keelbox_spec::request::RunRequest;
+use keelbox_spec::request::{RunRequest, SeccompRequest};
 
 use super::number;
 
@@ -22,10 +22,21 @@ pub(super) fn gather(request: &RunRequest) -> ConfinementFacts {
     if asked.oom_score_adj.is_some() {
         facts.oom_score_adj = number("/proc/self/oom_score_adj").unwrap_or(0);
     }
+    if matches!(request.seccomp, SeccompRequest::Profile(_)) {
+        facts.kernel = kernel().unwrap_or_default();
+    }
     if asked.apparmor.is_some() {
         facts.apparmor = has_apparmor();
     }
     facts
+}
+
+/// Version and first revision, e.g. 6 and 18 of `6.18.44-x`.
+fn kernel() -> Option<(u32, u32)> {
+    let name = rustix::system::uname();
+    let release = name.release().to_str().ok()?;
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// Whether `AppArmor` is compiled in and switched on.
