@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
 
-use keelbox_spec::host::ConfinementFacts;
+use keelbox_spec::host::{ConfinementFacts, DeviceNode};
 use keelbox_spec::limits::{self, UNLIMITED};
 use keelbox_spec::request::{RunRequest, SeccompRequest};
 
@@ -25,10 +27,26 @@ pub(super) fn gather(request: &RunRequest) -> ConfinementFacts {
     if matches!(request.seccomp, SeccompRequest::Profile(_)) {
         facts.kernel = kernel().unwrap_or_default();
     }
+    if asked.nested && !request.privileged {
+        facts.nested_devices = ["fuse", "net/tun"].into_iter().filter_map(device).collect();
+    }
     if asked.apparmor.is_some() {
         facts.apparmor = has_apparmor();
     }
     facts
+}
+
+/// A character device of the host, for anybody in the container: which of them may do what with it, the kernel asks at
+/// each use.
+fn device(path: &str) -> Option<DeviceNode> {
+    let stat = fs::metadata(Path::new("/dev").join(path)).ok()?;
+    stat.file_type().is_char_device().then(|| DeviceNode {
+        path: path.to_owned(),
+        block: false,
+        major: rustix::fs::major(stat.rdev()),
+        minor: rustix::fs::minor(stat.rdev()),
+        mode: 0o666,
+    })
 }
 
 /// Version and first revision, e.g. 6 and 18 of `6.18.44-x`.

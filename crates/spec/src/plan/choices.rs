@@ -5,7 +5,7 @@ use crate::failure::{Code, Failure};
 use crate::host::{HostFacts, SubordinateIds};
 use crate::image::{ImageConfig, Root};
 use crate::op::{IdMap, MapWriter, namespace};
-use crate::plan::Place;
+use crate::plan::{Place, confinement};
 use crate::request::{NetworkRequest, RunRequest, SeccompRequest, UsernsRequest};
 
 /// Host ids in a root container's range (`userns.md`).
@@ -46,6 +46,7 @@ impl Choices {
     ) -> Result<Self, Failure> {
         let own_userns = host.is_rootless() || place.base != 0;
         check_host_image(request, image, own_userns)?;
+        confinement::check_nested(request, own_userns)?;
         let (uids, gids, map_writer, set_groups) = id_maps(host, place, own_userns);
         let last = host.last_capability;
         let most = if own_userns { u64::MAX } else { host.permitted };
@@ -64,7 +65,10 @@ impl Choices {
                 & most,
             seccomp: !request.privileged && request.seccomp == SeccompRequest::Default,
             no_new_privileges: request.no_new_privileges && !request.privileged,
-            masked_paths: request.masked_paths && !request.privileged,
+            // A user namespace inside may mount /proc and /sys only where they are seen whole (mount_namespaces(7)).
+            masked_paths: request.masked_paths
+                && !request.privileged
+                && !request.confinement.nested,
             hostname: hostname(request, place)?,
         })
     }

@@ -3,7 +3,7 @@
 //! Order matters. Masks need the mounts; credentials need /etc/passwd; the filter comes last of all, but before the
 //! capabilities go when no_new_privs is off, since without either of the two the kernel takes no filter.
 
-use keelbox_seccomp::{Arch, compile};
+use keelbox_seccomp::{Arch, compile, nested_profile};
 
 use crate::failure::Failure;
 use crate::limits::{self, CORE, NOFILE};
@@ -95,6 +95,18 @@ fn filter(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
             flags: profile.flags(),
         };
         steps.init(set, "the profile that --security-opt seccomp= names");
+    } else if context.choices.seccomp && context.request.confinement.nested {
+        let compiled = compile(&nested_profile(capabilities), Arch::NATIVE);
+        let set = Op::Seccomp {
+            filter: compiled
+                .map_err(|error| seccomp_profile::refuse(error.to_string()))?
+                .to_bytes(),
+            flags: 0,
+        };
+        steps.init(
+            set,
+            "the usual filter, but for what a container engine inside needs",
+        );
     } else if context.choices.seccomp {
         let filter = keelbox_seccomp::default_filter(capabilities).into_owned();
         steps.init(
