@@ -69,6 +69,7 @@ impl<'a> Attempt<'a> {
             found: looked.found.clone(),
             file_sources,
             without: fallback.without,
+            seccomp: source::seccomp(request)?,
         };
         let mut plan = plan::build(request, &image, &host, &planned)?;
         plan.notices.extend(fallback.notices.iter().cloned());

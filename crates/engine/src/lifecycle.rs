@@ -76,6 +76,7 @@ pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
         },
         file_sources: source::file_sources(request)?,
         without: plan::Without::default(),
+        seccomp: source::seccomp(request)?,
         found: looked.found,
         id,
     };

@@ -28,6 +28,7 @@ use crate::image::ImageConfig;
 use crate::namespaces::Found;
 use crate::op::{Op, Side};
 use crate::request::RunRequest;
+use crate::seccomp_profile::Document;
 
 /// Where the engine has put this container.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +45,8 @@ pub struct Place {
     pub file_sources: Vec<String>,
     /// What it does without.
     pub without: Without,
+    /// The seccomp profile that the request names, as read.
+    pub seccomp: Option<Document>,
 }
 
 /// One operation, who applies it, and the reason for it.

@@ -150,11 +150,12 @@ fn the_filter_goes_before_the_capabilities_only_without_no_new_privs() {
 }
 
 #[test]
-fn the_fds_are_closed_and_the_launcher_watched_last_of_all() {
+fn the_launcher_is_watched_the_fds_closed_and_the_filter_set_last_of_all() {
     let plan = plan("{}", &root_host(), BASE);
     let end = plan.steps.len();
-    assert!(matches!(plan.steps[end - 3].op, Op::DieWithLauncher));
-    assert!(matches!(plan.steps[end - 2].op, Op::CloseFds));
+    assert!(matches!(plan.steps[end - 4].op, Op::DieWithLauncher));
+    assert!(matches!(plan.steps[end - 3].op, Op::CloseFds));
+    assert!(matches!(plan.steps[end - 2].op, Op::Seccomp { .. }));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::host::HostFacts;
 use crate::image::{ImageConfig, Root};
 use crate::namespaces::{Asked, Maps, Source, Spaces, User, Userns, decide, extents, make_maps};
 use crate::op::{IdMap, MapWriter, namespace};
-use crate::plan::Place;
+use crate::plan::{Place, confinement};
 use crate::request::{RunRequest, SeccompRequest};
 
 /// The decisions.
@@ -59,6 +59,7 @@ impl Choices {
         let userns = decide(&asked, &place.found, request, image, host)?;
         let own_userns = !matches!(userns, Userns::Host(_));
         check_host_image(request, image, own_userns)?;
+        confinement::check_nested(request, own_userns)?;
         let maps = id_maps(&asked, host, place, &userns)?;
         // An ordinary user is itself to the kernel, whatever its ids inside.
         let base = |map: &[IdMap]| {
@@ -90,10 +91,12 @@ impl Choices {
             set_groups: maps.set_groups,
             capabilities: capabilities::adjust(rights, &request.cap_add, &request.cap_drop, last)?
                 & most,
-            seccomp: !request.privileged && request.seccomp == SeccompRequest::Default
-                || matches!(request.seccomp, SeccompRequest::Profile(_)),
+            seccomp: !request.privileged && request.seccomp == SeccompRequest::Default,
             no_new_privileges: request.no_new_privileges && !request.privileged,
-            masked_paths: request.masked_paths && !request.privileged,
+            // A user namespace inside may mount /proc and /sys only where they are seen whole (mount_namespaces(7)).
+            masked_paths: request.masked_paths
+                && !request.privileged
+                && !request.confinement.nested,
         })
     }
 

@@ -51,11 +51,6 @@ pub(crate) fn execute(context: &Context<'_>, steps: &mut Steps) -> Result<(), Fa
         steps.init(Op::ReadOnlyRoot { slots }, why);
     }
     security::drop_rights(context, steps)?;
-    steps.init(Op::DieWithLauncher, "no supervisor, no container");
-    steps.init(
-        Op::CloseFds,
-        "an open directory of the host would be a way out (CVE-2024-21626)",
-    );
     let command = Op::Execute(command(context, &env)?);
     steps.init(command, "the process becomes the command");
     Ok(())

@@ -215,7 +215,10 @@ fn devices(context: &Context<'_>) -> Result<Vec<Device>, Failure> {
     });
     let all = context.request.privileged && !context.host.is_rootless();
     let host = context.host.devices.iter().filter(|_| all);
-    let extra = host.filter(|node| !DEVICES.iter().any(|(path, ..)| *path == node.path));
+    let nested = context.host.confinement.nested_devices.iter();
+    let extra = host
+        .chain(nested)
+        .filter(|node| !DEVICES.iter().any(|(path, ..)| *path == node.path));
     let extra = extra.map(|node| {
         let path = text(node.path.as_str())?;
         let (block, major, minor, mode) = (node.block, node.major, node.minor, node.mode);
@@ -271,22 +274,25 @@ fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         .get("pids")
         .is_some_and(|mount| has_group(steps, mount));
     let attributes = guarded(context);
+    let (writing, why) = v2_access(context);
     let v2_at = |slot, target| Fresh {
         slot,
         fstype: "cgroup2",
         options: &[],
-        attributes,
+        attributes: writing,
         target,
-        why: "the container's own cgroup, read-only",
+        why,
     };
-    if host.v1.is_empty() {
+    // crun looks for a file system that can hold hierarchies, even where it is to use none.
+    let bare = context.request.confinement.nested && !v2 && !pids;
+    if host.v1.is_empty() && !bare {
         return if v2 {
             fresh(steps, &v2_at(slots::CGROUP, SYS_FS_CGROUP))
         } else {
             Ok(())
         };
     }
-    if v2 || pids {
+    if v2 || pids || bare {
         fresh(steps, &CGROUP_DIRECTORY)?;
     }
     if v2 {
@@ -318,6 +324,14 @@ fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         )?;
     }
     Ok(())
+}
+
+fn v2_access(context: &Context<'_>) -> (u64, &'static str) {
+    if confinement::writes_cgroup(context) {
+        let why = "the container's own cgroup, to make others below";
+        return (NO_SUID_DEV_EXEC, why);
+    }
+    (READ_ONLY, "the container's own cgroup, read-only")
 }
 
 fn has_group(steps: &Steps, mount: &Path) -> bool {
