@@ -3,24 +3,12 @@
  * `crates/spec/src/request.rs` (requests) or `crates/engine` (answers); the spec `native-shapes` holds both sides to it.
  */
 
+import type {MountRequest, StorageRequest} from './border/storage';
+
+export type * from './border/storage';
+
 /** What the container's root directory is made of. */
 export type RootRequest = {type: 'image'; name: string} | {type: 'rootfs'; path: string; overlay: boolean};
-
-export interface BindMount {
-  type: 'bind';
-  source: string;
-  target: string;
-  readonly: boolean;
-}
-
-export interface TmpfsMount {
-  type: 'tmpfs';
-  target: string;
-  /** Mount options as written after the colon of `--tmpfs`, e.g. `size=64m,mode=1777`; empty for the defaults. */
-  options: string;
-}
-
-export type MountRequest = BindMount | TmpfsMount;
 
 /** Where the container's stdin, stdout and stderr lead. */
 export type StdioRequest =
@@ -50,6 +38,7 @@ export interface RunRequest {
   /** `name|uid[:group|gid]`. */
   user?: string;
   mounts?: MountRequest[];
+  storage?: StorageRequest;
   readonlyRoot?: boolean;
   privileged?: boolean;
   capAdd?: string[];

@@ -21,7 +21,7 @@ use crate::plan_view::StepView;
 use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
 use crate::store::{Place, internal, new_id};
-use crate::{facts, ids, names, source, spawn, translate};
+use crate::{facts, ids, names, source, spawn, storage, translate};
 
 /// A start that failed, and whether it would work without a user namespace.
 pub(crate) struct Refused {
@@ -49,7 +49,7 @@ impl<'a> Attempt<'a> {
         request: &'a RunRequest,
         notice: Option<String>,
     ) -> Result<Self, Failure> {
-        let file_sources = source::file_sources(request)?;
+        let gathered = storage::gather(request)?;
         let host = facts::gather(request);
         let stdio = Stdio::arrange(request)?;
         roots.make()?;
@@ -61,10 +61,12 @@ impl<'a> Attempt<'a> {
             id: id.clone(),
             data,
             base,
-            file_sources,
+            file_sources: gathered.file_sources,
+            storage: gathered.facts,
         };
         let mut plan = plan::build(request, &image, &host, &planned)?;
         plan.notices.extend(notice);
+        storage::make_missing(request)?;
         let outputs = Outputs::open(request)?;
         let place = Place::make(roots, id)?;
         match fill(roots, request, &place, &image, &plan) {

@@ -24,6 +24,7 @@ mod roots;
 mod source;
 mod spawn;
 mod stdio;
+mod storage;
 mod store;
 mod translate;
 mod watch;

@@ -13,7 +13,7 @@ use crate::attempt::Attempt;
 use crate::collect::collect;
 use crate::plan_view::{PlanView, StepView};
 use crate::roots::Roots;
-use crate::{facts, ids, source};
+use crate::{facts, ids, source, storage};
 
 /// A step that has been done.
 #[derive(Clone, Debug, Serialize)]
@@ -66,6 +66,7 @@ pub struct Started {
 pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
     let image = source::image(roots, request, false)?;
     let host = facts::gather(request);
+    let gathered = storage::gather(request)?;
     let id = "0123456789abcdef".repeat(4);
     let place = plan::Place {
         data: roots.containers().join(&id),
@@ -74,7 +75,8 @@ pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
         } else {
             0
         },
-        file_sources: source::file_sources(request)?,
+        file_sources: gathered.file_sources,
+        storage: gathered.facts,
         id,
     };
     Ok(PlanView::of(&plan::build(request, &image, &host, &place)?))

@@ -1,11 +1,11 @@
-//! What a request's root is made of, and what its mounts are: read from the machine before anything is made.
+//! What a request's root is made of: read from the machine before anything is made.
 
 use std::fs;
 use std::path::Path;
 
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::{ImageConfig, Root};
-use keelbox_spec::request::{MountRequest, RootRequest, RunRequest};
+use keelbox_spec::request::{RootRequest, RunRequest};
 
 use crate::host_root;
 use crate::roots::Roots;
@@ -55,26 +55,4 @@ fn rootfs(given: &str, overlay: bool) -> Result<ImageConfig, Failure> {
         root,
         ..ImageConfig::default()
     })
-}
-
-/// Which of the bind sources are no directories; one that is missing is an error here, before anything is made.
-pub(crate) fn file_sources(request: &RunRequest) -> Result<Vec<String>, Failure> {
-    let mut files = Vec::new();
-    for mount in &request.mounts {
-        let MountRequest::Bind { source, .. } = mount else {
-            continue;
-        };
-        let stat = fs::metadata(source).map_err(|error| {
-            Failure::new(Code::Mount, format!("cannot mount {source}"))
-                .why(keelbox_sys::Errno::from(error).text())
-                .hint(format!(
-                    "make it first (mkdir -p {source}), or correct the path"
-                ))
-                .path(source)
-        })?;
-        if !stat.is_dir() {
-            files.push(source.clone());
-        }
-    }
-    Ok(files)
 }

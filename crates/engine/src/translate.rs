@@ -1,5 +1,7 @@
 //! From the step that failed to an error that a person can use.
 
+mod storage;
+
 use keelbox_spec::describe::describe;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::op::{Command, MapWriter, Op};
@@ -31,13 +33,13 @@ pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &st
     failure.errno = Some(errno.name());
     Refused {
         failure,
-        without_userns: needs_userns(&step.op, errno),
+        without_userns: needs_userns(&step.op, call, errno),
     }
 }
 
 /// Whether the machine cannot have the container's user namespace, for lack of a feature or by its settings. What may be a
 /// passing state (a full disk, an exhausted table) is an error instead: nobody is to get less than the default by chance.
-fn needs_userns(op: &Op, errno: Errno) -> bool {
+fn needs_userns(op: &Op, call: &str, errno: Errno) -> bool {
     let forbidden = || {
         std::fs::read_to_string("/proc/sys/user/max_user_namespaces")
             .is_ok_and(|most| most.trim() == "0")
@@ -49,6 +51,7 @@ fn needs_userns(op: &Op, errno: Errno) -> bool {
                 Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EOVERFLOW
             )
         }
+        Op::Storage(step) => storage::needs_userns(step, call, errno),
         Op::Clone3 { .. } => {
             matches!(errno, Errno::EINVAL | Errno::ENOSYS) || errno == Errno::ENOSPC && forbidden()
         }
@@ -79,6 +82,7 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         Op::CloneTree { source, map_ids: true, .. } => Failure::new(Code::Mount, format!("cannot show {} with the container's ids", source.to_string_lossy()))
             .why(format!("its file system does not take id-mapped mounts ({})", errno.text()))
             .hint("copy it to ext4, xfs, btrfs or tmpfs, or use --userns=host"),
+        Op::Storage(step) => storage::meaning(step, call, errno, note),
         Op::Overlay { .. } => overlay_failure(errno, note),
         Op::AttachDevices { .. } => attach_failure("dev", errno),
         Op::Attach { target, .. } => attach_failure(&target.to_string_lossy(), errno),

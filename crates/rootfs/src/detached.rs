@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_sys::Errno;
-use keelbox_sys::mount::{Depth, MountAttr, map_ids, set_attributes};
+use keelbox_sys::mount::{Change, Depth, MountAttr, Travel, change};
 use rustix::fs::CWD;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
@@ -33,12 +33,19 @@ pub fn clone_tree(
         .map_err(|fault| fault.on(shown()))?;
     let set = MountAttr::from_bits_truncate(attributes);
     let depth = if recursive { Depth::Tree } else { Depth::One };
-    let done = match userns {
-        Some(userns) => map_ids(mount.as_fd(), userns, set, depth),
-        None if set.is_empty() => Ok(()),
-        None => set_attributes(mount.as_fd(), set, depth),
+    // A layer of an overlay is attached nowhere: its peers do not matter.
+    if userns.is_none() && set.is_empty() && !recursive {
+        return Ok(mount);
+    }
+    // A clone of a shared mount is a peer of it: what is attached to it in the container would be attached on the host too.
+    let travel = Travel::Private;
+    let all = Change {
+        set,
+        travel,
+        userns,
     };
-    done.call("mount_setattr")
+    change(mount.as_fd(), &all, depth)
+        .call("mount_setattr")
         .map_err(|fault| fault.on(shown()))?;
     Ok(mount)
 }

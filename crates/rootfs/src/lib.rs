@@ -7,6 +7,9 @@
 //! Where a kernel lacks a call, the errno chooses the older way. Left out: deciding what to mount (`keelbox-spec`).
 
 mod attach;
+mod bind;
+mod chown;
+mod copy_up;
 mod detached;
 mod devices;
 mod etc;
@@ -18,6 +21,9 @@ mod pivot;
 mod slots;
 
 pub use attach::{attach, attach_fd, attach_inside, attach_root};
+pub use bind::bind;
+pub use chown::chown_tree;
+pub use copy_up::{MARK as FILLING, fill_fresh, fill_volume};
 pub use detached::{clone_tree, new_mount};
 pub use devices::{attach_devices, make_devices};
 pub use etc::{etc_files, sysctl};
@@ -25,5 +31,5 @@ pub use fault::{Call, Fault, Outcome};
 pub use lookup::{open_file, resolve_target};
 pub use masks::{Covers, mask, read_only_paths};
 pub use overlay::{Mapped, Staging, Treatment, overlay};
-pub use pivot::{pivot, private_mounts, read_only_root};
+pub use pivot::{make_read_only, pivot, private_mounts, read_only_root};
 pub use slots::Slots;

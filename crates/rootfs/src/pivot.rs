@@ -39,3 +39,12 @@ pub fn pivot(root: BorrowedFd<'_>) -> Outcome {
 pub fn read_only_root(root: BorrowedFd<'_>) -> Outcome {
     set_attributes(root, MountAttr::MOUNT_ATTR_RDONLY, Depth::One).call("mount_setattr")
 }
+
+/// Makes a mount and all below it read-only.
+///
+/// # Errors
+///
+/// The kernel's: EBUSY when something is open for writing.
+pub fn make_read_only(mount: BorrowedFd<'_>) -> Outcome {
+    set_attributes(mount, MountAttr::MOUNT_ATTR_RDONLY, Depth::Tree).call("mount_setattr")
+}

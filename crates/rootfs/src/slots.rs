@@ -51,6 +51,16 @@ impl Slots {
         self.fds.get(usize::from(slot))?.as_ref().map(AsFd::as_fd)
     }
 
+    /// Takes the fd out of its place.
+    ///
+    /// # Errors
+    ///
+    /// EBADF when the slot is empty: the plan is wrong.
+    pub fn take(&mut self, slot: Slot) -> Outcome<OwnedFd> {
+        let place = self.fds.get_mut(usize::from(slot));
+        place.and_then(Option::take).ok_or_else(|| missing(slot))
+    }
+
     /// All filled slots, in order.
     pub fn filled(&self) -> impl Iterator<Item = (Slot, BorrowedFd<'_>)> {
         (0..)

@@ -3,12 +3,14 @@
 mod cgroup;
 mod choices;
 mod command;
+mod devices;
 mod identity;
 mod masks;
 mod mounts;
 mod root;
 mod security;
 mod slots;
+mod storage;
 mod volumes;
 
 use std::path::PathBuf;
@@ -16,6 +18,8 @@ use std::path::PathBuf;
 pub use choices::{Choices, subordinate_maps};
 pub use root::layer_names;
 pub use slots::{DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
+pub use storage::{HostDevice, StorageFacts, VolumeFacts, VolumeKind};
+pub use volumes::file_key;
 
 use crate::failure::Failure;
 use crate::host::HostFacts;
@@ -34,6 +38,8 @@ pub struct Place {
     pub base: u32,
     /// Which bind sources are files, not directories.
     pub file_sources: Vec<String>,
+    /// The devices and volumes that the request names, as they are on this machine.
+    pub storage: StorageFacts,
 }
 
 /// One operation, who applies it, and the reason for it.
@@ -132,7 +138,8 @@ pub fn build(
     identity::settle(&context, &mut steps)?;
     security::restrict(&context, &mut steps);
     command::execute(&context, &mut steps)?;
-    let notices = choices.notices(request, host);
+    let mut notices = choices.notices(request, host);
+    notices.extend(volumes::notices(&context));
     Ok(Plan {
         steps: root::in_order(steps.list),
         choices,

@@ -72,7 +72,7 @@ fn place(base: u32) -> Place {
         id: "ab".repeat(32),
         data: "/data/c".into(),
         base,
-        file_sources: Vec::new(),
+        ..Place::default()
     }
 }
 

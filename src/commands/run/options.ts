@@ -1,6 +1,7 @@
 /** The flags of `run` that work. Names and short forms are docker's and podman's; the meaning of each too. */
 import {isAbsolutePath, isContainerName, isFilePath, isHostname, isOneOf, isUser} from '../checks';
 import type {OptionTable} from '../definition';
+import {storageOptions} from './storage-options';
 
 export const runOptions = {
   rm: {kind: 'boolean', group: 'Container', help: 'Remove the container when it ends'},
@@ -76,25 +77,7 @@ export const runOptions = {
     help: 'Run a small init as pid 1 that reaps processes and forwards signals',
   },
 
-  volume: {
-    kind: 'list',
-    short: 'v',
-    value: 'SRC:DST[:ro|rw]',
-    group: 'Files',
-    help: 'Show a file or directory of the host inside',
-  },
-  mount: {
-    kind: 'list',
-    value: 'KEY=VALUE,...',
-    group: 'Files',
-    help: 'The same in long form: type=bind|tmpfs,src=...,dst=...,readonly',
-  },
-  tmpfs: {
-    kind: 'list',
-    value: 'DST[:OPTIONS]',
-    group: 'Files',
-    help: 'An empty directory in memory, such as /run:size=64m',
-  },
+  ...storageOptions,
   'read-only': {kind: 'boolean', group: 'Files', help: 'Make the root directory read-only'},
 
   hostname: {

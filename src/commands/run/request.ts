@@ -6,6 +6,7 @@ import {collectEnvironment} from './environment';
 import {collectMounts} from './mounts';
 import type {runOptions} from './options';
 import {readNetwork, readSecurityOptions, readUserns} from './security';
+import {readStorage} from './storage';
 import {readTerminal} from './terminal';
 
 export type RunOptions = OptionValues<typeof runOptions>;
@@ -35,6 +36,7 @@ export function buildRequest(options: RunOptions, context: CommandContext): RunR
     ...readTerminal(options, context.environment),
     env: collectEnvironment(options['env-file'], options.env, context.environment),
     mounts: collectMounts(options),
+    ...readStorage(options),
     capAdd: options['cap-add'].flatMap(splitCapabilities),
     capDrop: options['cap-drop'].flatMap(splitCapabilities),
     stdio: {type: 'inherit'},

@@ -1,8 +1,9 @@
 //! Who the container is: its namespaces, its ids, its names.
 
 use crate::failure::Failure;
-use crate::op::{CgroupEntry, Op, namespace};
+use crate::op::{CgroupEntry, Op, Side, Storage, Travel, namespace};
 use crate::plan::{Context, Steps, slots, text};
+use crate::request::MountRequest;
 
 /// The first process and its ids.
 pub(crate) fn create(context: &Context<'_>, steps: &mut Steps) {
@@ -52,10 +53,23 @@ fn enter(context: &Context<'_>, steps: &mut Steps) {
             "id 0 of the user namespace owns everything in it",
         );
     }
+    if follows_host(context) {
+        let why = "mounts made here stay here; the host's later ones come in where a volume asks for them";
+        return steps.init(Op::Storage(Storage::FollowHost), why);
+    }
     steps.init(
         Op::PrivateMounts,
         "mounts made here stay here, and the host's later ones stay out",
     );
+}
+
+/// An ordinary user's init clones volumes itself, from what its mount namespace has: there it must still hear of the host's.
+fn follows_host(context: &Context<'_>) -> bool {
+    let travels = |mount: &MountRequest| {
+        let travel = mount.options().map(|options| options.propagation);
+        matches!(travel, Some(Travel::Slave | Travel::Shared))
+    };
+    context.mounting_side() == Side::Init && context.request.mounts.iter().any(travels)
 }
 
 fn steps_cgroups(steps: &Steps) -> impl Iterator<Item = CgroupEntry> {

@@ -167,7 +167,7 @@ fn copy_on_write(
     )
 }
 
-fn data(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+pub(crate) fn data(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     let path = context.place.data.clone();
     clone(
         context,
@@ -182,7 +182,7 @@ fn data(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
 }
 
 #[allow(clippy::too_many_arguments, reason = "the fields of one operation")]
-fn clone(
+pub(crate) fn clone(
     context: &Context<'_>,
     steps: &mut Steps,
     slot: Slot,
@@ -207,7 +207,7 @@ fn clone(
     Ok(())
 }
 
-fn overlay(
+pub(crate) fn overlay(
     context: &Context<'_>,
     steps: &mut Steps,
     slot: Slot,
