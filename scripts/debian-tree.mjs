@@ -17,6 +17,8 @@ const PACKAGES = {
   test: ['adduser', 'passwd', 'procps', 'python3-minimal'],
   guest: [
     'adduser',
+    'apparmor',
+    'btrfs-progs',
     'busybox-static',
     'ca-certificates',
     'iproute2',
@@ -29,6 +31,7 @@ const PACKAGES = {
     'python3',
     'strace',
     'uidmap',
+    'xfsprogs',
   ],
 };
 

@@ -6,9 +6,18 @@
 import type {MountRequest, StorageRequest} from './border/storage';
 
 export type * from './border/storage';
+export type * from './border/volumes';
+
+import type {ConfinementRequest} from './border/confinement';
+import type {ImagesNative} from './border/images';
+import type {VolumesNative} from './border/volumes';
 
 /** What the container's root directory is made of. */
-export type RootRequest = {type: 'image'; name: string} | {type: 'rootfs'; path: string; overlay: boolean};
+export type RootRequest =
+  | {type: 'image'; name: string}
+  | {type: 'rootfs'; path: string; overlay: boolean}
+  /** Programs of this machine with their libraries: absolute paths, or names for PATH. */
+  | {type: 'binaries'; programs: string[]};
 
 /** Where the container's stdin, stdout and stderr lead. */
 export type StdioRequest =
@@ -46,7 +55,7 @@ export interface RunRequest {
   /** Default true. */
   noNewPrivileges?: boolean;
   /** Default `default`. */
-  seccomp?: 'default' | 'unconfined';
+  seccomp?: 'default' | 'unconfined' | {profile: string};
   /** False leaves the masked and read-only paths of /proc and /sys as the kernel shows them. Default true. */
   maskedPaths?: boolean;
   /** Default `auto`: a range of its own. */
@@ -68,6 +77,7 @@ export interface RunRequest {
   stdio?: StdioRequest;
   /** Report each step as it is done, and wait before the last one until all have been reported. */
   explain?: boolean;
+  confinement?: ConfinementRequest;
 }
 
 /** One operation of a plan. */
@@ -127,6 +137,7 @@ export interface ContainerSummary {
   name: string;
   image: string;
   command: string[];
+  labels?: Record<string, string>;
   status: 'created' | 'running' | 'exited';
   pid?: number;
   exitCode?: number;
@@ -154,7 +165,7 @@ export interface HostReport {
 /**
  * The addon. A failing call throws an `Error` that also carries the fields of `NativeErrorFields`.
  */
-export interface Native {
+export interface Native extends ImagesNative, VolumesNative {
   /** Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. */
   prepare(request: RunRequest, onStep?: (step: StepDone) => void): Started;
   /** Replaces this process by the attach client of a container that `prepare` started. Never returns on success. */
@@ -166,7 +177,7 @@ export interface Native {
   plan(request: RunRequest): Plan;
   list(options: {all: boolean}): ContainerSummary[];
   /** Removes a container by name, id or unique prefix of the id; answers its id. */
-  remove(reference: string, options: {force: boolean}): string;
+  remove(reference: string, options: {force: boolean; volumes?: boolean}): string;
   info(): HostReport;
 }
 

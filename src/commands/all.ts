@@ -4,11 +4,15 @@ import {explainCommand} from './explain';
 import {groupCommands} from './groups';
 import {helpCommand} from './help';
 import {hotCommands} from './hot';
+import {imageCommands} from './image/all';
 import {infoCommand} from './info';
 import {laterCommands} from './later';
+import {volumeCommands} from './volume/all';
 
 export const allCommands: readonly CommandDefinition[] = [
   ...hotCommands,
+  ...imageCommands,
+  ...volumeCommands,
   infoCommand,
   explainCommand,
   completionCommand,

@@ -1,12 +1,13 @@
 //! One try to start a container: everything that is made for it, so that it can be taken back.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_process::{receive, send, seqpacket_pair};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::host::HostFacts;
-use keelbox_spec::image::ImageConfig;
+use keelbox_spec::image::{ImageConfig, Root};
 use keelbox_spec::op::{Op, Side};
 use keelbox_spec::plan::{self, Plan};
 use keelbox_spec::request::RunRequest;
@@ -15,24 +16,27 @@ use keelbox_supervisor::protocol::{Event, Request};
 
 use crate::collect::collect;
 use crate::config::{self, Config};
+use crate::fallback::{Fallback, Lack};
 use crate::lifecycle::{Running, Started, StepDone, reap, wants_range};
 use crate::outputs::Outputs;
 use crate::plan_view::StepView;
 use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
 use crate::store::{Place, internal, new_id};
-use crate::{facts, ids, names, source, spawn, storage, translate};
+use crate::{binaries, facts, host_root, ids, names, source, spawn, storage, translate, volumes};
 
-/// A start that failed, and whether it would work without a user namespace.
+/// A start that failed, and what this machine lacks if that is why.
 pub(crate) struct Refused {
     pub(crate) failure: Failure,
-    pub(crate) without_userns: bool,
+    pub(crate) lack: Option<Lack>,
 }
 
 /// Everything that is made for one start, so that it can be taken back.
 pub(crate) struct Attempt<'a> {
     roots: &'a Roots,
-    request: &'a RunRequest,
+    request: Cow<'a, RunRequest>,
+    /// Volumes that were made for it.
+    anonymous: Vec<String>,
     place: Place,
     name: String,
     ids: OwnedFd,
@@ -47,13 +51,18 @@ impl<'a> Attempt<'a> {
     pub(crate) fn make(
         roots: &'a Roots,
         request: &'a RunRequest,
-        notice: Option<String>,
+        fallback: &Fallback,
     ) -> Result<Self, Failure> {
-        let gathered = storage::gather(request)?;
+        let whole = volumes::with_other_containers(roots, request)?;
+        let mut gathered = storage::gather(&whole)?;
         let host = facts::gather(request);
         let stdio = Stdio::arrange(request)?;
         roots.make()?;
+        // Until the configuration is written, which keeps the image's layers.
+        let _held = source::hold(roots, request)?;
         let image = source::image(roots, request, true)?;
+        let resolved = volumes::resolve(roots, whole, &image, &mut gathered.facts, true)?;
+        let request = resolved.request.as_ref();
         let id = new_id()?;
         let (ids, base) = range(roots, request, &host, &id)?;
         let data = roots.containers().join(&id);
@@ -63,16 +72,26 @@ impl<'a> Attempt<'a> {
             base,
             file_sources: gathered.file_sources,
             storage: gathered.facts,
+            without: fallback.without,
         };
         let mut plan = plan::build(request, &image, &host, &planned)?;
-        plan.notices.extend(notice);
+        plan.notices.extend(fallback.notices.iter().cloned());
+        plan.notices.extend(source::notice(&image));
         storage::make_missing(request)?;
         let outputs = Outputs::open(request)?;
         let place = Place::make(roots, id)?;
-        match fill(roots, request, &place, &image, &plan) {
+        let filled = fill(roots, request, &place, &image, &plan, &planned);
+        let made = filled.and_then(|name| match resolved.make(roots) {
+            Ok(()) => Ok(name),
+            Err(failure) => Err((failure, Some(name))),
+        });
+        let anonymous = resolved.anonymous();
+        let request = resolved.into_request();
+        match made {
             Ok(name) => Ok(Self {
                 roots,
                 request,
+                anonymous,
                 place,
                 name,
                 ids,
@@ -82,6 +101,7 @@ impl<'a> Attempt<'a> {
                 outputs,
             }),
             Err((failure, name)) => {
+                volumes::drop_unused(roots, &place.id, &anonymous);
                 place.discard(roots, name.as_deref());
                 Err(failure)
             }
@@ -91,11 +111,12 @@ impl<'a> Attempt<'a> {
     pub(crate) fn run(self, on_step: &mut dyn FnMut(StepDone)) -> Result<Running, Refused> {
         let hard = |failure| Refused {
             failure,
-            without_userns: false,
+            lack: None,
         };
         let (ours, supervisor) = match self.spawn() {
             Ok(spawned) => spawned,
             Err(failure) => {
+                volumes::drop_unused(self.roots, &self.place.id, &self.anonymous);
                 self.place.discard(self.roots, Some(&self.name));
                 return Err(hard(failure));
             }
@@ -109,6 +130,7 @@ impl<'a> Attempt<'a> {
                 drop(state);
                 // The supervisor has cleared up; after one that was killed meanwhile, this does.
                 collect(self.roots);
+                volumes::drop_unused(self.roots, &self.place.id, &self.anonymous);
                 return Err(refused);
             }
         };
@@ -165,6 +187,13 @@ impl<'a> Attempt<'a> {
         self.request.rm
     }
 
+    /// Without `--rm` they stay with the container, for `rm --volumes`.
+    fn volumes_to_remove(&self) -> Vec<CString> {
+        let names = self.anonymous.iter().filter(|_| self.request.rm);
+        let names = names.map(|name| CString::new(name.as_str()).unwrap_or_default());
+        names.collect()
+    }
+
     fn message(&self) -> Result<Vec<u8>, Failure> {
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let start = Start {
@@ -181,6 +210,7 @@ impl<'a> Attempt<'a> {
             remove: self.request.rm,
             cgroups: cgroups(&self.plan).map(CString::from).collect(),
             name_link: text(&format!("../../names/{}", self.name)),
+            volumes: self.volumes_to_remove(),
             own_stdio: self.stdio.own,
             blocking_stdio: self.stdio.blocking,
             base: self.base,
@@ -212,10 +242,12 @@ fn fill(
     place: &Place,
     image: &ImageConfig,
     plan: &Plan,
+    planned: &plan::Place,
 ) -> Result<String, (Failure, Option<String>)> {
     let name = names::claim(roots, request.name.as_deref(), &image.name, &place.id)
         .map_err(|failure| (failure, None))?;
     make_layers(place, plan)
+        .and_then(|()| make_plain_root(place, image, planned))
         .and_then(|()| place.write_config(&config(place, &name, request, image, plan)))
         .map_err(|failure| (failure, Some(name.clone())))?;
     Ok(name)
@@ -223,13 +255,29 @@ fn fill(
 
 fn make_layers(place: &Place, plan: &Plan) -> Result<(), Failure> {
     for step in &plan.steps {
-        if let Op::Overlay { upper, .. } = &step.op {
+        if let Op::Overlay { upper, .. } = &step.op
+            && !upper.path.is_empty()
+        {
             let name = upper.upper.to_string_lossy();
             let prefix = name.strip_suffix("-upper").unwrap_or_default();
             place.make_layer(prefix)?;
         }
     }
     Ok(())
+}
+
+/// For the image `host` where nothing can be laid over its skeleton.
+fn make_plain_root(
+    place: &Place,
+    image: &ImageConfig,
+    planned: &plan::Place,
+) -> Result<(), Failure> {
+    match &image.root {
+        Root::Host(host) if plan::has_plain_root(planned.without) => {
+            host_root::copy(&host.skeleton, &place.data_path, planned.base)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn cgroups(plan: &Plan) -> impl Iterator<Item = &std::ffi::CStr> {
@@ -264,9 +312,19 @@ fn config(
         command: command.unwrap_or_default(),
         created_at: config::now(),
         rm: request.rm,
+        labels: config::pairs(&request.confinement.labels),
+        annotations: config::pairs(&request.confinement.annotations),
         cgroups: cgroups(plan)
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
+        mounts: request.mounts.clone(),
+        image_id: image.stored.as_ref().map(|stored| stored.id.clone()),
+        layers: image
+            .stored
+            .as_ref()
+            .map(|stored| stored.layers.clone())
+            .unwrap_or_default(),
+        binaries: binaries::key_of(&image.root),
     }
 }
 
@@ -284,7 +342,7 @@ fn hear(
             "the container's supervisor ended before the container was started",
         )
         .hint("try again; if it happens again, report it with the output of keelbox info"),
-        without_userns: false,
+        lack: None,
     };
     loop {
         let Ok(Some(received)) = receive::<Event>(control) else {

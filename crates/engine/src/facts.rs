@@ -1,5 +1,7 @@
 //! What a plan must know about this machine, read from it.
 
+mod confinement;
+
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -39,6 +41,7 @@ pub(crate) fn gather(request: &RunRequest) -> HostFacts {
         last_capability: number("/proc/sys/kernel/cap_last_cap").unwrap_or(40),
         hosts: file("/etc/hosts"),
         resolv_conf: file("/etc/resolv.conf"),
+        confinement: confinement::gather(request),
         thermal_throttle: thermal_throttle(),
         devices: if request.privileged {
             devices(Path::new("/dev"), "")

@@ -5,15 +5,19 @@
 //! holds the lock on its state directory.
 
 mod attempt;
+mod binaries;
 mod client;
 mod collect;
 mod config;
 mod events;
 mod facts;
+mod fallback;
 mod guarded;
 mod host_root;
 mod ids;
+mod images;
 mod info;
+mod layer_limits;
 mod lifecycle;
 mod list;
 mod names;
@@ -26,15 +30,27 @@ mod spawn;
 mod stdio;
 mod storage;
 mod store;
+mod store_fs;
 mod translate;
+pub mod unpack;
+mod volumes;
 mod watch;
 
 pub use client::attach;
 pub use events::ContainerEvent;
+pub use images::{
+    ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage, Loading,
+    RemovedImage, SaveFormat, Saving, describe_image, images, import, load, prune_images,
+    remove_image, save, tag_image, untag_image,
+};
 pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
 pub use plan_view::{PlanView, StepView};
-pub use remove::remove;
+pub use remove::{Removal, remove};
 pub use roots::Roots;
+pub use volumes::{
+    VolumeSummary, VolumesPruned, create_volume, inspect_volume, list_volumes, prune_volumes,
+    remove_volume,
+};
 pub use watch::watch;

@@ -4,16 +4,16 @@ use std::os::fd::OwnedFd;
 
 use keelbox_spec::failure::Failure;
 use keelbox_spec::host::HostFacts;
-use keelbox_spec::image::Root;
 use keelbox_spec::plan;
 use keelbox_spec::request::{RunRequest, UsernsRequest};
 use serde::Serialize;
 
 use crate::attempt::Attempt;
 use crate::collect::collect;
+use crate::fallback::Fallback;
 use crate::plan_view::{PlanView, StepView};
 use crate::roots::Roots;
-use crate::{facts, ids, source, storage};
+use crate::{facts, ids, source, storage, volumes};
 
 /// A step that has been done.
 #[derive(Clone, Debug, Serialize)]
@@ -66,7 +66,10 @@ pub struct Started {
 pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
     let image = source::image(roots, request, false)?;
     let host = facts::gather(request);
-    let gathered = storage::gather(request)?;
+    let whole = volumes::with_other_containers(roots, request)?;
+    let mut gathered = storage::gather(&whole)?;
+    let resolved = volumes::resolve(roots, whole, &image, &mut gathered.facts, false)?;
+    let request = resolved.request.as_ref();
     let id = "0123456789abcdef".repeat(4);
     let place = plan::Place {
         data: roots.containers().join(&id),
@@ -77,6 +80,7 @@ pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
         },
         file_sources: gathered.file_sources,
         storage: gathered.facts,
+        without: plan::Without::default(),
         id,
     };
     Ok(PlanView::of(&plan::build(request, &image, &host, &place)?))
@@ -93,24 +97,20 @@ pub fn start(
     on_step: &mut dyn FnMut(StepDone),
 ) -> Result<Running, Failure> {
     collect(roots);
-    match Attempt::make(roots, request, None)?.run(on_step) {
-        Err(refused) if refused.without_userns && may_go_without(roots, request) => {
-            let mut relaxed = request.clone();
-            relaxed.userns = UsernsRequest::Host;
-            let notice = format!("no user namespace for this container: {}", refused.failure);
-            Attempt::make(roots, &relaxed, Some(notice))?
-                .run(on_step)
-                .map_err(|refused| refused.failure)
-        }
-        other => other.map_err(|refused| refused.failure),
+    let mut fallback = Fallback::default();
+    let mut refused = match Attempt::make(roots, request, &fallback)?.run(on_step) {
+        Ok(running) => return Ok(running),
+        Err(refused) => refused,
+    };
+    // Each way is taken once at most, so this ends.
+    loop {
+        fallback = fallback.next(roots, request, refused)?;
+        let request = fallback.request(request);
+        refused = match Attempt::make(roots, &request, &fallback)?.run(on_step) {
+            Ok(running) => return Ok(running),
+            Err(refused) => refused,
+        };
     }
-}
-
-/// Only root's containers can do without, and not the image `host`, whose safety rests on it.
-fn may_go_without(roots: &Roots, request: &RunRequest) -> bool {
-    let host_image =
-        source::image(roots, request, false).is_ok_and(|image| matches!(image.root, Root::Host(_)));
-    facts::is_host_root() && request.userns == UsernsRequest::Auto && !host_image
 }
 
 /// Whether the container is to have a range of host ids of its own.

@@ -120,6 +120,7 @@ fn mount(op: &Op) -> Option<String> {
     match op {
         Op::CloneTree { .. }
         | Op::Overlay { .. }
+        | Op::MemoryLayer { .. }
         | Op::NewMount { .. }
         | Op::Attach { .. }
         | Op::AttachInside { .. }

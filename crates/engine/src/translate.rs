@@ -1,14 +1,16 @@
 //! From the step that failed to an error that a person can use.
 
+mod confine;
 mod storage;
 
 use keelbox_spec::describe::describe;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::op::{Command, MapWriter, Op};
-use keelbox_spec::plan::{Plan, PlanStep};
+use keelbox_spec::plan::{DATA_SLOT, Plan, PlanStep};
 use keelbox_sys::Errno;
 
 use crate::attempt::Refused;
+use crate::fallback::Lack;
 
 /// What a failed step means.
 pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &str) -> Refused {
@@ -24,7 +26,7 @@ pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &st
         .why(note);
         return Refused {
             failure,
-            without_userns: false,
+            lack: None,
         };
     };
     let mut failure = meaning(step, call, errno, note);
@@ -33,30 +35,47 @@ pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &st
     failure.errno = Some(errno.name());
     Refused {
         failure,
-        without_userns: needs_userns(&step.op, call, errno),
+        lack: lack(&step.op, call, errno),
     }
 }
 
-/// Whether the machine cannot have the container's user namespace, for lack of a feature or by its settings. What may be a
-/// passing state (a full disk, an exhausted table) is an error instead: nobody is to get less than the default by chance.
-fn needs_userns(op: &Op, call: &str, errno: Errno) -> bool {
+/// What this machine cannot have, for lack of a feature or by its settings. What may be a passing state (a full disk, an
+/// exhausted table) is an error instead: nobody is to get less than the default by chance.
+fn lack(op: &Op, call: &str, errno: Errno) -> Option<Lack> {
     let forbidden = || {
         std::fs::read_to_string("/proc/sys/user/max_user_namespaces")
             .is_ok_and(|most| most.trim() == "0")
     };
     match op {
-        Op::CloneTree { map_ids: true, .. } => {
-            matches!(
-                errno,
-                Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EOVERFLOW
-            )
+        Op::CloneTree { map_ids: true, .. } | Op::MemoryLayer { map_ids: true, .. } => {
+            match errno {
+                Errno::ENOSYS => Some(Lack::MappedMounts),
+                Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EOVERFLOW if is_data(op) => {
+                    Some(Lack::MappedLayer)
+                }
+                Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EOVERFLOW => Some(Lack::MappedMount),
+                _ => None,
+            }
         }
-        Op::Storage(step) => storage::needs_userns(step, call, errno),
+        Op::Storage(step) => storage::lack(step, call, errno),
         Op::Clone3 { .. } => {
-            matches!(errno, Errno::EINVAL | Errno::ENOSYS) || errno == Errno::ENOSPC && forbidden()
+            let missing = matches!(errno, Errno::EINVAL | Errno::ENOSYS);
+            (missing || errno == Errno::ENOSPC && forbidden()).then_some(Lack::UserNamespace)
         }
-        _ => false,
+        // EPERM: an ordinary user's, before Linux 5.11.
+        Op::Overlay { .. } => {
+            let refused = matches!(
+                errno,
+                Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EROFS | Errno::EPERM
+            );
+            refused.then_some(Lack::Overlay)
+        }
+        _ => None,
     }
+}
+
+fn is_data(op: &Op) -> bool {
+    matches!(op, Op::CloneTree { slot, .. } if *slot == DATA_SLOT)
 }
 
 fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
@@ -80,16 +99,27 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         Op::Clone3 { .. } | Op::Unshare { .. } => userns_failure(errno),
         Op::MapIds { writer, .. } => map_failure(*writer, errno, note),
         Op::CloneTree { source, map_ids: true, .. } => Failure::new(Code::Mount, format!("cannot show {} with the container's ids", source.to_string_lossy()))
-            .why(format!("its file system does not take id-mapped mounts ({})", errno.text()))
+            .why(unmapped(errno))
             .hint("copy it to ext4, xfs, btrfs or tmpfs, or use --userns=host"),
         Op::Storage(step) => storage::meaning(step, call, errno, note),
         Op::Overlay { .. } => overlay_failure(errno, note),
+        Op::Sysctl { .. } | Op::Confine(_) | Op::SetRlimit { .. } | Op::Seccomp { .. } => confine::failure(step, call, errno, note),
         Op::AttachDevices { .. } => attach_failure("dev", errno),
         Op::Attach { target, .. } => attach_failure(&target.to_string_lossy(), errno),
         _ => Failure::new(Code::Kernel, format!("the step {} failed: {call}", describe(&step.op).op))
             .why(because(errno, note))
             .hint("see what the step does with --dry-run, and what this machine has with keelbox info"),
     }
+}
+
+fn unmapped(errno: Errno) -> String {
+    if errno == Errno::ENOSYS {
+        return "this kernel has no id-mapped mounts (Linux 5.12)".into();
+    }
+    format!(
+        "its file system does not take id-mapped mounts ({})",
+        errno.text()
+    )
 }
 
 fn because(errno: Errno, note: &str) -> String {

@@ -12,13 +12,19 @@
 //!    | <------------- (end of file)  |   execve has closed the socket: the command runs
 //! ```
 
+use keelbox_rootfs::Unset;
 use serde::{Deserialize, Serialize};
 
 /// One message.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub enum Message {
     /// Launcher: ids are mapped; the fds that come along belong into these slots.
-    Mounts(Vec<u8>),
+    Mounts {
+        /// One for each fd.
+        slots: Vec<u8>,
+        /// What this kernel lets nobody set before a mount is attached.
+        unset: Vec<Unset>,
+    },
     /// Init: a step is done.
     Done {
         /// Its place in the plan.

@@ -2,6 +2,7 @@
 //!
 //! It is a copy of the launcher with one thread, so it may allocate; it reports, and never prints.
 
+pub(crate) mod confine;
 mod storage;
 
 use std::ffi::{CStr, CString};
@@ -9,19 +10,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use keelbox_rootfs as rootfs;
-use keelbox_rootfs::{Call, Covers, Fault, Outcome, Slots, Treatment};
+use keelbox_rootfs::{Call, Covers, Fault, Mapped, Outcome, Slots, Staging, Treatment};
 use keelbox_spec::op::{Command, Op, Side, Slot, User};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::exec::{CStringArray, exit_now};
 use rustix::event::{PollFd, PollFlags};
 use rustix::mount::MountPropagationFlags;
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::Signal;
 
 use crate::handshake::Message;
 use crate::socket::{receive, send};
 use crate::user::Identity;
-use crate::{console, credentials, exec, user};
+use crate::{console, credentials, exec, limits, user};
 
 /// Runs the init's steps and becomes the command. Ends the process when one fails.
 pub(crate) fn main(
@@ -100,7 +101,10 @@ impl Init {
 
     fn apply(&mut self, op: &Op) -> Outcome {
         match op {
-            Op::CloneTree { .. } | Op::Overlay { .. } | Op::NewMount { .. } => self.make_mount(op),
+            Op::CloneTree { .. }
+            | Op::Overlay { .. }
+            | Op::MemoryLayer { .. }
+            | Op::NewMount { .. } => self.make_mount(op),
             Op::AttachRoot { .. }
             | Op::Attach { .. }
             | Op::AttachInside { .. }
@@ -122,6 +126,7 @@ impl Init {
             }
             Op::Terminal { columns, rows } => self.terminal(*columns, *rows),
             Op::DieWithLauncher => self.die_with_launcher(),
+            Op::Confine(op) => self.confine(op),
             Op::Execute(command) => self.execute(command),
             _ => self.set(op),
         }
@@ -135,10 +140,10 @@ impl Init {
                 recursive,
                 attributes,
                 ..
-            } => (
-                *slot,
-                rootfs::clone_tree(source, *recursive, *attributes, None)?,
-            ),
+            } => {
+                let (slots, attributes) = (&mut self.slots, *attributes);
+                return rootfs::clone_into(slots, *slot, source, *recursive, attributes, None);
+            }
             Op::Overlay {
                 slot,
                 lower,
@@ -152,11 +157,17 @@ impl Init {
                     userxattr: *userxattr,
                     attributes: *attributes,
                 };
-                (
-                    *slot,
-                    rootfs::overlay(&self.slots, lower, upper, how, None)?,
-                )
+                let mut staging = Staging::default();
+                let in_memory = upper.path.is_empty().then_some(Mapped {
+                    owner: 0,
+                    staging: &mut staging,
+                });
+                let mount = rootfs::overlay(&self.slots, lower, upper, how, in_memory)?;
+                (*slot, mount)
             }
+            Op::MemoryLayer {
+                slot, directories, ..
+            } => (*slot, rootfs::memory_layer(directories, None)?),
             // Without a group of its own, what would be mounted is everybody's.
             Op::NewMount { fstype, .. } if is_cgroup(fstype) && !self.in_cgroup => return Ok(()),
             Op::NewMount {
@@ -176,6 +187,7 @@ impl Init {
             Op::AttachRoot { slot } => {
                 let mount = self.slots.get(*slot)?;
                 rootfs::attach_root(mount)?;
+                self.slots.settle(*slot)?;
                 self.root = Some(rustix::io::dup(mount).call("dup")?);
                 Ok(())
             }
@@ -185,7 +197,8 @@ impl Init {
                 create,
                 follow,
             } => match self.slots.find(*slot) {
-                Some(mount) => rootfs::attach(self.root()?, mount, target, *create, *follow),
+                Some(mount) => rootfs::attach(self.root()?, mount, target, *create, *follow)
+                    .and_then(|()| self.slots.settle(*slot)),
                 // It was passed over when it was to be made.
                 None => Ok(()),
             },
@@ -195,7 +208,8 @@ impl Init {
                 path,
                 create,
             } => match self.slots.find(*slot) {
-                Some(mount) => rootfs::attach_inside(self.base(*base)?, mount, path, *create),
+                Some(mount) => rootfs::attach_inside(self.base(*base)?, mount, path, *create)
+                    .and_then(|()| self.slots.settle(*slot)),
                 None => Ok(()),
             },
             Op::AttachDevices { slot, devices } => {
@@ -238,12 +252,14 @@ impl Init {
                 resource,
                 soft,
                 hard,
-            } => set_rlimit(*resource, *soft, *hard),
+            } => limits::set(*resource, *soft, *hard),
             Op::ChangeDirectory { path } => self.change_directory(path),
             Op::NoNewPrivileges => {
                 rustix::thread::set_no_new_privs(true).call("prctl(PR_SET_NO_NEW_PRIVS)")
             }
-            Op::Seccomp { filter } => keelbox_sys::seccomp::set_filter(filter, 0).call("seccomp"),
+            Op::Seccomp { filter, flags } => {
+                keelbox_sys::seccomp::set_filter(filter, *flags).call("seccomp")
+            }
             Op::CloseFds => keelbox_sys::fd::cloexec_from(3).call("close_range"),
             _ => Err(Fault::new("plan", Errno::EPROTO).on("a step for the launcher")),
         }
@@ -275,9 +291,10 @@ impl Init {
     fn receive_mounts(&mut self) -> Outcome {
         match receive::<Message>(&self.socket).call("recvmsg")? {
             Some(received) => {
-                let Message::Mounts(slots) = received.message else {
+                let Message::Mounts { slots, unset } = received.message else {
                     return Err(Fault::new("recvmsg", Errno::EPROTO));
                 };
+                unset.into_iter().for_each(|unset| self.slots.owe(unset));
                 slots
                     .into_iter()
                     .zip(received.fds)
@@ -299,7 +316,7 @@ impl Init {
     }
 
     fn find_user(&mut self, wanted: &User) -> Outcome {
-        self.identity = user::find(self.root()?, &wanted.spec.to_string_lossy())?;
+        self.identity = user::find(self.root()?, wanted)?;
         self.set_groups = wanted.set_groups;
         self.set_home = wanted.set_home;
         Ok(())
@@ -344,7 +361,7 @@ impl Init {
     }
 
     fn execute(&mut self, command: &Command) -> Outcome {
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(command.umask));
         let argv = CStringArray::new(command.argv.clone());
         let mut env = command.env.clone();
         if self.set_home {
@@ -403,18 +420,4 @@ fn new_keyring(name: &CStr) -> Outcome {
         Err(Errno::ENOSYS | Errno::EPERM | Errno::EDQUOT) => Ok(()),
         other => other.call("keyctl"),
     }
-}
-
-fn set_rlimit(resource: u32, soft: u64, hard: Option<u64>) -> Outcome {
-    let resource = if resource == 7 {
-        Resource::Nofile
-    } else {
-        Resource::Core
-    };
-    let hard = hard.or_else(|| rustix::process::getrlimit(resource).maximum);
-    let limit = Rlimit {
-        current: Some(soft),
-        maximum: hard,
-    };
-    rustix::process::setrlimit(resource, limit).call("prlimit64")
 }

@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use keelbox_rootfs::{
-    Call, Fault, Mapped, Outcome, Slots, Staging, Treatment, clone_tree, make_devices, overlay,
+    Call, Fault, Mapped, Outcome, Slots, Staging, Treatment, clone_into, make_devices,
+    memory_layer, overlay,
 };
 use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot};
 use keelbox_spec::start::Start;
@@ -19,7 +20,8 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::handshake::Message;
 use crate::ids::write_maps;
-use crate::init;
+use crate::init::{self, confine};
+use crate::limits;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
 
@@ -159,6 +161,12 @@ impl Launcher<'_> {
             } => self.map_ids(uids, gids, *writer, *deny_setgroups),
             Op::SendMounts => self.send_mounts(),
             Op::Storage(step) => self.storage(step),
+            Op::SetRlimit {
+                resource,
+                soft,
+                hard,
+            } => limits::set(*resource, *soft, *hard),
+            Op::Confine(op) => confine::on_host(op),
             _ => self.make_mount(op),
         }
     }
@@ -172,10 +180,16 @@ impl Launcher<'_> {
                 recursive,
                 attributes,
                 map_ids,
-            } => (
-                *slot,
-                clone_tree(source, *recursive, *attributes, userns(*map_ids))?,
-            ),
+            } => {
+                let userns = self.userns.as_ref().filter(|_| *map_ids).map(AsFd::as_fd);
+                let (slots, attributes) = (&mut self.slots, *attributes);
+                return clone_into(slots, *slot, source, *recursive, attributes, userns);
+            }
+            Op::MemoryLayer {
+                slot,
+                directories,
+                map_ids,
+            } => (*slot, memory_layer(directories, userns(*map_ids))?),
             Op::MakeDevices {
                 slot,
                 devices,
@@ -198,7 +212,9 @@ impl Launcher<'_> {
                     userxattr,
                     attributes,
                 };
-                let mapped = (self.start.base != 0).then_some(Mapped {
+                // A layer in memory has no path, either.
+                let staged = self.start.base != 0 || upper.path.is_empty();
+                let mapped = staged.then_some(Mapped {
                     owner: self.start.base,
                     staging: &mut self.staging,
                 });
@@ -289,7 +305,8 @@ impl Launcher<'_> {
             .filled()
             .filter(|(slot, _)| wanted(*slot))
             .unzip();
-        send(&self.socket, &Message::Mounts(slots), &fds).call("sendmsg")?;
+        let unset = self.slots.owed().to_vec();
+        send(&self.socket, &Message::Mounts { slots, unset }, &fds).call("sendmsg")?;
         self.slots.clear();
         self.staging = Staging::default();
         Ok(())
@@ -324,7 +341,7 @@ impl Launcher<'_> {
                     errno,
                     note,
                 } => return Err(failed(index, told(&call, errno, note))),
-                Message::Mounts(_) | Message::Proceed => {}
+                Message::Mounts { .. } | Message::Proceed => {}
             }
         }
         if executing {

@@ -12,6 +12,7 @@ pub mod handshake;
 mod ids;
 mod init;
 mod launcher;
+mod limits;
 mod mapped;
 mod reaper;
 mod socket;

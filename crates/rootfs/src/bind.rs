@@ -15,6 +15,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::OpenTreeFlags;
 
 use crate::fault::{Call, Fault, Outcome};
+use crate::slots::{Slots, Unset};
 
 /// Clones the files of `bind`, detached, with ids mapped through `userns` if there is one.
 ///
@@ -22,7 +23,7 @@ use crate::fault::{Call, Fault, Outcome};
 ///
 /// `open_tree`: no such path, or its mounts are locked together (EINVAL). `openat2`: the path below it leads out (EXDEV) or is
 /// missing. `mount_setattr`: the file system at the top cannot map ids (EINVAL).
-pub fn bind(bind: &Bind, userns: Option<BorrowedFd<'_>>) -> Outcome<OwnedFd> {
+fn bind(bind: &Bind, userns: Option<BorrowedFd<'_>>) -> Outcome<OwnedFd> {
     let named = |fault: Fault| fault.on(shown(bind));
     let source = match &bind.subpath {
         Some(subpath) => Some(beneath(&bind.source, subpath).map_err(named)?),
@@ -64,6 +65,32 @@ pub fn bind(bind: &Bind, userns: Option<BorrowedFd<'_>>) -> Outcome<OwnedFd> {
             .map_err(named)?;
     }
     Ok(mount)
+}
+
+/// [`bind`] into its slot. Before Linux 5.12 a mount is changed only once it is attached: the slot remembers how.
+///
+/// # Errors
+///
+/// As [`bind`].
+pub fn bind_into(slots: &mut Slots, of: &Bind, userns: Option<BorrowedFd<'_>>) -> Outcome {
+    let is_plain = userns.is_none() && of.travel == op::Travel::Private;
+    match bind(of, userns) {
+        Err(fault) if fault.errno == Errno::ENOSYS && is_plain => {
+            let source = match &of.subpath {
+                Some(subpath) => Some(beneath(&of.source, subpath)?),
+                None => None,
+            };
+            let mount = clone(source.as_ref(), &of.source, depth(of.depth)).call("open_tree")?;
+            slots.put(of.slot, mount)?;
+            slots.owe(Unset {
+                slot: of.slot,
+                attributes: of.attributes | of.top_attributes,
+                recursive: of.depth == op::Depth::Tree,
+            });
+            Ok(())
+        }
+        other => slots.put(of.slot, other?),
+    }
 }
 
 fn shown(bind: &Bind) -> String {

@@ -13,6 +13,7 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use keelbox_spec::op::FILLING;
 use keelbox_sys::Errno;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RawDir};
 
@@ -21,8 +22,6 @@ use crate::fault::{Call, Outcome};
 use crate::lookup::open_directory;
 use entry::Copier;
 
-/// The mark of a volume that is being filled, beside its data.
-pub const MARK: &CStr = c"filling";
 const DATA: &CStr = c"data";
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -38,7 +37,7 @@ pub fn fill_volume(volume: BorrowedFd<'_>, root: BorrowedFd<'_>, target: &CStr) 
     let lock = rustix::fs::openat(volume, c".", DIRECTORY, Mode::empty()).call("openat")?;
     rustix::fs::flock(&lock, FlockOperation::LockExclusive).call("flock")?;
     let data = rustix::fs::openat(&lock, DATA, DIRECTORY, Mode::empty()).call("openat")?;
-    let is_begun = rustix::fs::statat(&lock, MARK, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    let is_begun = rustix::fs::statat(&lock, FILLING, AtFlags::SYMLINK_NOFOLLOW).is_ok();
     if !is_begun && !is_empty(data.as_fd())? {
         return Ok(());
     }
@@ -46,13 +45,13 @@ pub fn fill_volume(volume: BorrowedFd<'_>, root: BorrowedFd<'_>, target: &CStr) 
         return Ok(());
     };
     let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(&lock, MARK, flags, Mode::RUSR | Mode::WUSR)
+    rustix::fs::openat(&lock, FILLING, flags, Mode::RUSR | Mode::WUSR)
         .map(drop)
         .call("openat")?;
     Copier::new(lock.as_fd(), data.as_fd()).copy(source.as_fd())?;
     // The mark must not be gone before what it stands for is on disk.
     rustix::fs::syncfs(&data).call("syncfs")?;
-    rustix::fs::unlinkat(&lock, MARK, AtFlags::empty()).call("unlinkat")
+    rustix::fs::unlinkat(&lock, FILLING, AtFlags::empty()).call("unlinkat")
 }
 
 /// Fills a fresh mount of the container's own.

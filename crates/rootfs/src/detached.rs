@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use keelbox_spec::op::Slot;
 use keelbox_sys::Errno;
 use keelbox_sys::mount::{Change, Depth, MountAttr, Travel, change};
 use rustix::fs::CWD;
@@ -10,6 +11,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
 use crate::attach::leave_open;
 use crate::fault::{Call, Fault, Outcome};
+use crate::slots::{Slots, Unset};
 
 /// Clones the mount at `source`, with attributes, and with ids mapped through `userns` if there is one.
 ///
@@ -23,14 +25,7 @@ pub fn clone_tree(
     attributes: u64,
     userns: Option<BorrowedFd<'_>>,
 ) -> Outcome<OwnedFd> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    let shown = || source.to_string_lossy();
-    let mount = rustix::mount::open_tree(CWD, source, flags)
-        .call("open_tree")
-        .map_err(|fault| fault.on(shown()))?;
+    let mount = open_clone(source, recursive)?;
     let set = MountAttr::from_bits_truncate(attributes);
     let depth = if recursive { Depth::Tree } else { Depth::One };
     // A layer of an overlay is attached nowhere: its peers do not matter.
@@ -46,8 +41,46 @@ pub fn clone_tree(
     };
     change(mount.as_fd(), &all, depth)
         .call("mount_setattr")
-        .map_err(|fault| fault.on(shown()))?;
+        .map_err(|fault| fault.on(source.to_string_lossy()))?;
     Ok(mount)
+}
+
+fn open_clone(source: &CStr, recursive: bool) -> Outcome<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        flags |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    rustix::mount::open_tree(CWD, source, flags)
+        .call("open_tree")
+        .map_err(|fault| fault.on(source.to_string_lossy()))
+}
+
+/// [`clone_tree`] into a slot. Before Linux 5.12 attributes can be set only once the mount is attached: the slot remembers
+/// them, for [`Slots::settle`].
+///
+/// # Errors
+///
+/// As [`clone_tree`].
+pub fn clone_into(
+    slots: &mut Slots,
+    slot: Slot,
+    source: &CStr,
+    recursive: bool,
+    attributes: u64,
+    userns: Option<BorrowedFd<'_>>,
+) -> Outcome {
+    match clone_tree(source, recursive, attributes, userns) {
+        Err(fault) if fault.errno == Errno::ENOSYS && userns.is_none() => {
+            slots.put(slot, open_clone(source, recursive)?)?;
+            slots.owe(Unset {
+                slot,
+                attributes,
+                recursive,
+            });
+            Ok(())
+        }
+        other => slots.put(slot, other?),
+    }
 }
 
 /// Mounts a fresh file system, detached. For the init: what it was made with stays open until execve.

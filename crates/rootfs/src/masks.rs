@@ -8,11 +8,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_sys::Errno;
 use keelbox_sys::mount::{Depth, MountAttr, set_attributes};
+use rustix::fs::FileType;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use crate::attach::leave_open;
 use crate::detached::new_mount;
-use crate::fault::{Call, Outcome};
+use crate::fault::{Call, Fault, Outcome};
+use crate::lookup::open_path;
+use crate::remount::remount;
 
 /// The mounts that go over things, each made when it is first needed. A clone that found no target serves the next.
 #[derive(Debug, Default)]
@@ -47,6 +50,34 @@ pub fn mask(
     Ok(())
 }
 
+/// Hides `paths` of the root, which is this process's own by now. Links in them are followed, inside the root; those that
+/// are not there are passed over.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn hide(
+    covers: &mut Covers,
+    root: BorrowedFd<'_>,
+    dev: BorrowedFd<'_>,
+    paths: &[CString],
+) -> Outcome {
+    for path in paths {
+        let named = |fault: Fault| fault.on(path.to_string_lossy());
+        let target = match open_path(root, path) {
+            Err(fault) if matches!(fault.errno, Errno::ENOENT | Errno::ENOTDIR) => continue,
+            other => other?,
+        };
+        let mode = rustix::fs::fstat(&target).call("fstat")?.st_mode;
+        let directory = FileType::from_raw_mode(mode) == FileType::Directory;
+        covers
+            .put(target.as_fd(), dev, c"", directory)
+            .map_err(named)?;
+        leave_open(target);
+    }
+    Ok(())
+}
+
 impl Covers {
     fn put(
         &mut self,
@@ -60,7 +91,10 @@ impl Covers {
         } else {
             self.null(dev)?
         };
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        let mut flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        if path.is_empty() {
+            flags |= MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        }
         let moved = rustix::mount::move_mount(&cover, c"", base, path, flags);
         if moved.is_err() {
             *(if directory {
@@ -135,8 +169,12 @@ pub fn read_only_paths(base: BorrowedFd<'_>, paths: &[CString]) -> Outcome {
             Err(fault) if fault.errno == Errno::ENOENT => continue,
             other => other?,
         };
-        set_attributes(tree.as_fd(), MountAttr::MOUNT_ATTR_RDONLY, Depth::Tree)
-            .call("mount_setattr")?;
+        let read_only = MountAttr::MOUNT_ATTR_RDONLY;
+        let missing = match set_attributes(tree.as_fd(), read_only, Depth::Tree) {
+            // Before Linux 5.12 a mount is made read-only where it is attached.
+            Err(Errno::ENOSYS) => true,
+            other => other.map(|()| false).call("mount_setattr")?,
+        };
         rustix::mount::move_mount(
             &tree,
             c"",
@@ -146,6 +184,9 @@ pub fn read_only_paths(base: BorrowedFd<'_>, paths: &[CString]) -> Outcome {
         )
         .call("move_mount")
         .map_err(|fault| fault.on(path.to_string_lossy()))?;
+        if missing {
+            remount(tree.as_fd(), read_only, Depth::Tree)?;
+        }
         leave_open(tree);
     }
     Ok(())

@@ -2,10 +2,11 @@
 
 use std::os::fd::BorrowedFd;
 
-use keelbox_sys::mount::{Depth, MountAttr, set_attributes};
+use keelbox_sys::mount::{Depth, MountAttr};
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
 
 use crate::fault::{Call, Outcome};
+use crate::remount::set_attached;
 
 /// Sets how mounts travel between this namespace and others, for every mount in it.
 ///
@@ -37,7 +38,7 @@ pub fn pivot(root: BorrowedFd<'_>) -> Outcome {
 ///
 /// The kernel's.
 pub fn read_only_root(root: BorrowedFd<'_>) -> Outcome {
-    set_attributes(root, MountAttr::MOUNT_ATTR_RDONLY, Depth::One).call("mount_setattr")
+    set_attached(root, MountAttr::MOUNT_ATTR_RDONLY, Depth::One)
 }
 
 /// Makes a mount and all below it read-only.
@@ -46,5 +47,5 @@ pub fn read_only_root(root: BorrowedFd<'_>) -> Outcome {
 ///
 /// The kernel's: EBUSY when something is open for writing.
 pub fn make_read_only(mount: BorrowedFd<'_>) -> Outcome {
-    set_attributes(mount, MountAttr::MOUNT_ATTR_RDONLY, Depth::Tree).call("mount_setattr")
+    set_attached(mount, MountAttr::MOUNT_ATTR_RDONLY, Depth::Tree)
 }

@@ -1,5 +1,6 @@
 //! An operation in words: its name, the system call behind it, and its arguments as the kernel gets them.
 
+mod confine;
 mod storage;
 
 use std::ffi::CString;
@@ -40,6 +41,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::CloneTree { map_ids: true, .. } => ("clone-mount", "mount_setattr"),
         Op::CloneTree { .. } => ("clone-mount", "open_tree"),
         Op::Overlay { .. } => ("overlay", "fsmount"),
+        Op::MemoryLayer { .. } => ("memory-layer", "fsmount"),
         Op::NewMount { .. } => ("new-mount", "fsmount"),
         Op::MakeDevices { .. } => ("make-devices", "mknodat"),
         Op::SendMounts => ("send-mounts", "sendmsg"),
@@ -66,6 +68,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::FindUser(_) => ("find-user", "openat2"),
         Op::ChangeDirectory { .. } => ("change-directory", "chdir"),
         Op::SetCredentials { .. } => ("set-credentials", "capset"),
+        Op::Confine(op) => confine::names(op),
         Op::NoNewPrivileges => ("no-new-privileges", "prctl"),
         Op::Seccomp { .. } => ("seccomp", "seccomp"),
         Op::DieWithLauncher => ("die-with-launcher", "prctl"),
@@ -85,6 +88,7 @@ fn detail(op: &Op) -> String {
         Op::Storage(step) => storage::detail(step),
         Op::CloneTree { .. }
         | Op::Overlay { .. }
+        | Op::MemoryLayer { .. }
         | Op::NewMount { .. }
         | Op::MakeDevices { .. } => new_mount(op),
         Op::SendMounts
@@ -211,6 +215,15 @@ fn new_mount(op: &Op) -> String {
                 attributes_suffix(*attributes)
             )
         }
+        Op::MemoryLayer {
+            directories,
+            map_ids,
+            ..
+        } => {
+            let names: Vec<_> = directories.iter().map(show).collect();
+            let mapped = if *map_ids { ", MOUNT_ATTR_IDMAP" } else { "" };
+            format!("tmpfs, mode=0755, with {}{mapped}", names.join(" "))
+        }
         Op::MakeDevices {
             devices, map_ids, ..
         } => {
@@ -291,13 +304,9 @@ fn setting(op: &Op) -> String {
             soft,
             hard,
         } => {
-            let name = if *resource == 7 {
-                "RLIMIT_NOFILE"
-            } else {
-                "RLIMIT_CORE"
-            };
+            let name = crate::limits::name(*resource).to_uppercase();
             format!(
-                "{name}, soft = {soft}{}",
+                "RLIMIT_{name}, soft = {soft}{}",
                 hard.map(|hard| format!(", hard = {hard}"))
                     .unwrap_or_default()
             )
@@ -310,8 +319,9 @@ fn setting(op: &Op) -> String {
             )
         }
         Op::ChangeDirectory { path } => show(path),
+        Op::Confine(op) => confine::detail(op),
         Op::NoNewPrivileges => "PR_SET_NO_NEW_PRIVS, 1".into(),
-        Op::Seccomp { filter } => {
+        Op::Seccomp { filter, .. } => {
             format!("SECCOMP_SET_MODE_FILTER, {} instructions", filter.len() / 8)
         }
         Op::DieWithLauncher => "PR_SET_PDEATHSIG, SIGKILL".into(),

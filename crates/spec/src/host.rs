@@ -1,7 +1,11 @@
 //! What a plan must know about the machine, gathered by the engine beforehand so that planning stays pure.
 
+mod confinement;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+pub use confinement::ConfinementFacts;
 
 /// The machine, as far as a plan depends on it.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +34,8 @@ pub struct HostFacts {
     pub thermal_throttle: Vec<String>,
     /// Device nodes of the host, for `--privileged`.
     pub devices: Vec<DeviceNode>,
+    /// What settings beyond the usual ones depend on.
+    pub confinement: ConfinementFacts,
 }
 
 impl HostFacts {

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod files;
 pub mod host;
 pub mod image;
+pub mod limits;
 pub mod mask;
 pub mod op;
 pub mod plan;

@@ -3,11 +3,13 @@
 //! A *slot* is a numbered place for an fd that one operation makes and later ones use, e.g. a mount that is not attached
 //! yet. Launcher and init each have their own slots; [`Op::SendMounts`] copies the launcher's to the init.
 
+mod confine;
 mod storage;
 
 use std::ffi::CString;
 
-pub use storage::{Bind, BindIds, CopySource, Depth, Storage, Travel};
+pub use confine::Confine;
+pub use storage::{Bind, BindIds, CopySource, Depth, FILLING, Storage, Travel};
 
 use serde::{Deserialize, Serialize};
 
@@ -151,7 +153,7 @@ pub struct Device {
 pub struct Upper {
     /// The mount that has both.
     pub base: Slot,
-    /// The path of that mount's root on the host, for kernels that cannot take the layer as an fd.
+    /// The path of that mount's root on the host, for kernels that cannot take the layer as an fd; empty: it has none.
     pub path: CString,
     /// The directory that gets what is written.
     pub upper: CString,
@@ -173,7 +175,9 @@ pub struct Lower {
 pub struct User {
     /// `name|uid[:group|gid]`, looked up in the container's own /etc/passwd and /etc/group.
     pub spec: CString,
-    /// Whether setgroups(2) is allowed (not with a single mapped id).
+    /// More groups, likewise.
+    pub add_groups: Vec<CString>,
+    /// Whether setgroups(2) is allowed (not with a single mapped id) and wanted.
     pub set_groups: bool,
     /// Whether HOME is to be set from /etc/passwd.
     pub set_home: bool,
@@ -188,6 +192,8 @@ pub struct Command {
     pub argv: Vec<CString>,
     /// `KEY=value`.
     pub env: Vec<CString>,
+    /// Its umask.
+    pub umask: u32,
     /// Our init stays as pid 1 and the command is its child.
     pub init: bool,
 }
@@ -243,6 +249,15 @@ pub enum Op {
         userxattr: bool,
         /// `MOUNT_ATTR_*`.
         attributes: u64,
+    },
+    /// Make a file system in memory, detached, with directories in it, for a writable layer that ends with the container.
+    MemoryLayer {
+        /// Where it goes.
+        slot: Slot,
+        /// The directories.
+        directories: Vec<CString>,
+        /// Map its ids through the container's user namespace.
+        map_ids: bool,
     },
     /// Mount a fresh file system, detached.
     NewMount {
@@ -399,12 +414,16 @@ pub enum Op {
         /// The last capability of the kernel.
         last: u8,
     },
+    /// A setting that only some containers have.
+    Confine(Confine),
     /// No program gives more rights than the process has.
     NoNewPrivileges,
     /// Filter system calls.
     Seccomp {
         /// Classic BPF, 8 bytes an instruction.
         filter: Vec<u8>,
+        /// `SECCOMP_FILTER_FLAG_*`.
+        flags: u32,
     },
     /// End with the launcher.
     DieWithLauncher,

@@ -3,6 +3,7 @@
 mod cgroup;
 mod choices;
 mod command;
+mod confinement;
 mod devices;
 mod identity;
 mod masks;
@@ -11,15 +12,18 @@ mod root;
 mod security;
 mod slots;
 mod storage;
+mod sysctl;
 mod volumes;
+mod without;
 
 use std::path::PathBuf;
 
 pub use choices::{Choices, subordinate_maps};
-pub use root::layer_names;
-pub use slots::{DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
+pub use root::{has_plain_root, layer_names};
+pub use slots::{DATA as DATA_SLOT, DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
 pub use storage::{HostDevice, StorageFacts, VolumeFacts, VolumeKind};
 pub use volumes::file_key;
+pub use without::Without;
 
 use crate::failure::Failure;
 use crate::host::HostFacts;
@@ -40,6 +44,8 @@ pub struct Place {
     pub file_sources: Vec<String>,
     /// The devices and volumes that the request names, as they are on this machine.
     pub storage: StorageFacts,
+    /// What it does without.
+    pub without: Without,
 }
 
 /// One operation, who applies it, and the reason for it.
@@ -106,7 +112,12 @@ impl Context<'_> {
 
     /// Whether mounts are mapped through the container's user namespace.
     pub(crate) fn maps_mounts(&self) -> bool {
-        self.place.base != 0
+        self.place.base != 0 && !self.place.without.mapped_volumes
+    }
+
+    /// The same for this machine's own directories.
+    pub(crate) fn maps_system(&self) -> bool {
+        self.place.base != 0 && !self.place.without.mapped_system
     }
 }
 
@@ -131,15 +142,19 @@ pub fn build(
     };
     let mut steps = Steps::default();
     cgroup::make(&context, &mut steps)?;
+    confinement::prepare(&context, &mut steps)?;
     identity::create(&context, &mut steps);
     root::make(&context, &mut steps)?;
     mounts::make(&context, &mut steps)?;
     volumes::make(&context, &mut steps)?;
     identity::settle(&context, &mut steps)?;
-    security::restrict(&context, &mut steps);
+    confinement::settle(&context, &mut steps)?;
+    sysctl::make(&context, &mut steps)?;
+    security::restrict(&context, &mut steps)?;
     command::execute(&context, &mut steps)?;
     let mut notices = choices.notices(request, host);
     notices.extend(volumes::notices(&context));
+    notices.extend(confinement::notices(&context)?);
     Ok(Plan {
         steps: root::in_order(steps.list),
         choices,

@@ -1,7 +1,9 @@
 //! What a caller asks for. The shapes mirror `src/native.ts`, where each key is explained for TypeScript.
 
+mod confinement;
 mod storage;
 
+pub use confinement::ConfinementRequest;
 use serde::{Deserialize, Serialize};
 
 pub use storage::{
@@ -94,6 +96,9 @@ pub struct RunRequest {
     /// Report each step as it is done.
     #[serde(default)]
     pub explain: bool,
+    /// Limits, groups, kernel settings, masks and security modules.
+    #[serde(default)]
+    pub confinement: ConfinementRequest,
 }
 
 fn yes() -> bool {
@@ -109,6 +114,11 @@ pub enum RootRequest {
         /// The name.
         name: String,
     },
+    /// Programs of this machine, their loader and libraries, and nothing else.
+    Binaries {
+        /// Absolute paths, or names to be looked up in PATH.
+        programs: Vec<String>,
+    },
     /// A directory of the caller's.
     Rootfs {
         /// The directory.
@@ -119,7 +129,7 @@ pub enum RootRequest {
 }
 
 /// Which system call filter.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SeccompRequest {
     /// Ours.
@@ -127,6 +137,8 @@ pub enum SeccompRequest {
     Default,
     /// None.
     Unconfined,
+    /// A file in docker's format.
+    Profile(String),
 }
 
 /// Which user namespace.

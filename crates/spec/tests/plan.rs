@@ -9,7 +9,7 @@ use keelbox_spec::failure::Code;
 use keelbox_spec::host::{CgroupHost, CgroupV2, HostFacts, SubordinateIds};
 use keelbox_spec::image::{HostRoot, ImageConfig, Root};
 use keelbox_spec::op::{CgroupEntry, MapWriter, Op, Side, namespace};
-use keelbox_spec::plan::{Place, Plan, build};
+use keelbox_spec::plan::{Place, Plan, Without, build};
 use keelbox_spec::request::RunRequest;
 use keelbox_spec::start::{Start, VERSION};
 
@@ -358,6 +358,7 @@ fn a_start_message_comes_back_as_it_was_and_only_in_its_version() {
         remove: true,
         cgroups: vec![c"/cg/x".into()],
         name_link: c"../../names/x".into(),
+        volumes: Vec::new(),
         own_stdio: 6,
         blocking_stdio: 0,
         base: BASE,

@@ -1,6 +1,7 @@
 /** The flags of `run` that work. Names and short forms are docker's and podman's; the meaning of each too. */
 import {isAbsolutePath, isContainerName, isFilePath, isHostname, isOneOf, isUser} from '../checks';
 import type {OptionTable} from '../definition';
+import {confinementOptions} from './confinement-options';
 import {storageOptions} from './storage-options';
 
 export const runOptions = {
@@ -17,6 +18,13 @@ export const runOptions = {
     value: 'DIR[:O]',
     group: 'Container',
     help: 'Use this directory instead of an image; :O keeps it unchanged under an overlay',
+  },
+  'from-binary': {
+    kind: 'list',
+    value: 'PATH',
+    group: 'Container',
+    help: 'Use a root of this program and the libraries it needs instead of an image; may be given several times',
+    check: isFilePath,
   },
   cidfile: {
     kind: 'value',
@@ -112,7 +120,7 @@ export const runOptions = {
     kind: 'list',
     value: 'OPT',
     group: 'Isolation',
-    help: 'no-new-privileges[=BOOL], seccomp=unconfined, systempaths=unconfined',
+    help: 'no-new-privileges[=BOOL], seccomp=FILE|unconfined, apparmor=PROFILE|unconfined, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, label=disable',
   },
   'allow-new-privileges': {
     kind: 'boolean',
@@ -120,6 +128,7 @@ export const runOptions = {
     group: 'Isolation',
     help: 'Let setuid programs such as sudo and su work',
   },
+  ...confinementOptions,
 
   'dry-run': {
     kind: 'optional',

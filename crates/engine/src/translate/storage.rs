@@ -5,18 +5,20 @@ use keelbox_spec::op::{Bind, BindIds, Storage};
 use keelbox_sys::Errno;
 
 use super::because;
+use crate::fallback::Lack;
 use crate::storage::escapes;
 
-/// Whether the container can do without the user namespace that the step needs: a file system that maps no ids.
-pub(super) fn needs_userns(step: &Storage, call: &str, errno: Errno) -> bool {
+/// What the machine lacks, if that is why: a file system that maps no ids.
+pub(super) fn lack(step: &Storage, call: &str, errno: Errno) -> Option<Lack> {
     let Storage::Bind(bind) = step else {
-        return false;
+        return None;
     };
-    let refuses = matches!(
-        errno,
-        Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EOVERFLOW
-    );
-    bind.ids == BindIds::Container && call == "mount_setattr" && refuses
+    match errno {
+        _ if bind.ids != BindIds::Container || call != "mount_setattr" => None,
+        Errno::ENOSYS => Some(Lack::MappedMounts),
+        Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EOVERFLOW => Some(Lack::MappedMount),
+        _ => None,
+    }
 }
 
 pub(super) fn meaning(step: &Storage, call: &str, errno: Errno, note: &str) -> Failure {

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::os::fd::AsFd;
 
 use keelbox_rootfs::Outcome;
-use keelbox_spec::op::{CopySource, Slot, Storage};
+use keelbox_spec::op::{CopySource, Slot, Storage, User};
 use rustix::mount::MountPropagationFlags;
 
 use super::Init;
@@ -13,10 +13,7 @@ use crate::user;
 impl Init {
     pub(super) fn storage(&mut self, step: &Storage) -> Outcome {
         match step {
-            Storage::Bind(bind) => {
-                let mount = keelbox_rootfs::bind(bind, None)?;
-                self.slots.put(bind.slot, mount)
-            }
+            Storage::Bind(bind) => keelbox_rootfs::bind_into(&mut self.slots, bind, None),
             Storage::FollowHost => {
                 keelbox_rootfs::private_mounts(MountPropagationFlags::DOWNSTREAM)
             }
@@ -43,7 +40,13 @@ impl Init {
     }
 
     fn chown(&self, slot: Slot, user: &CStr, read_only: bool) -> Outcome {
-        let identity = user::find(self.root()?, &user.to_string_lossy())?;
+        let wanted = User {
+            spec: user.to_owned(),
+            add_groups: Vec::new(),
+            set_groups: false,
+            set_home: false,
+        };
+        let identity = user::find(self.root()?, &wanted)?;
         let mount = self.slots.get(slot)?;
         keelbox_rootfs::chown_tree(mount, identity.uid, identity.gid)?;
         if read_only {

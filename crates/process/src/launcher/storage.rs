@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
 use keelbox_rootfs::{Call, Fault, Outcome};
-use keelbox_spec::op::{Bind, BindIds, IdMap, MapWriter, Storage, namespace};
+use keelbox_spec::op::{BindIds, IdMap, MapWriter, Storage, namespace};
 use keelbox_sys::Errno;
 use keelbox_sys::clone::{Side, clone3};
 use keelbox_sys::exec::exit_now;
@@ -18,19 +18,15 @@ impl Launcher<'_> {
         let Storage::Bind(bind) = step else {
             return Err(Fault::new("plan", Errno::EPROTO).on("a step for the init"));
         };
-        let mount = self.bind(bind)?;
-        self.slots.put(bind.slot, mount)
-    }
-
-    fn bind(&self, bind: &Bind) -> Outcome<OwnedFd> {
-        match &bind.ids {
-            BindIds::Plain => keelbox_rootfs::bind(bind, None),
-            BindIds::Container => keelbox_rootfs::bind(bind, self.userns.as_ref().map(AsFd::as_fd)),
-            BindIds::Given { uids, gids } => {
-                let userns = namespace_with(uids, gids)?;
-                keelbox_rootfs::bind(bind, Some(userns.as_fd()))
-            }
-        }
+        let given = match &bind.ids {
+            BindIds::Given { uids, gids } => Some(namespace_with(uids, gids)?),
+            BindIds::Plain | BindIds::Container => None,
+        };
+        let userns = match &bind.ids {
+            BindIds::Container => self.userns.as_ref(),
+            _ => given.as_ref(),
+        };
+        keelbox_rootfs::bind_into(&mut self.slots, bind, userns.map(AsFd::as_fd))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Operations for what the user has mounted: binds, volumes, their contents and owners.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use serde::{Deserialize, Serialize};
 
 use super::{IdMap, Slot};
+
+/// The mark of a volume that is being filled, beside its `data`.
+pub const FILLING: &CStr = c"filling";
 
 /// One operation of a volume's.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]

@@ -62,7 +62,8 @@ impl Choices {
             set_groups,
             capabilities: capabilities::adjust(base, &request.cap_add, &request.cap_drop, last)?
                 & most,
-            seccomp: !request.privileged && request.seccomp == SeccompRequest::Default,
+            seccomp: !request.privileged && request.seccomp == SeccompRequest::Default
+                || matches!(request.seccomp, SeccompRequest::Profile(_)),
             no_new_privileges: request.no_new_privileges && !request.privileged,
             masked_paths: request.masked_paths && !request.privileged,
             hostname: hostname(request, place)?,

@@ -23,7 +23,9 @@ const OWN: [&str; 10] = [
 
 pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     let devices = devices(context)?;
-    if !context.host.is_rootless() {
+    // Nodes that the container's root does not own would be in a directory that it cannot write.
+    let unmapped = context.place.base != 0 && !context.maps_mounts();
+    if !context.host.is_rootless() && !unmapped {
         let (devices, map_ids) = (devices.clone(), context.maps_mounts());
         let make = Op::MakeDevices {
             slot: slots::DEV,

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::op::{CgroupEntry, Op, Side, Storage, Travel, namespace};
-use crate::plan::{Context, Steps, slots, text};
+use crate::plan::{Context, Steps, confinement, slots, text};
 use crate::request::MountRequest;
 
 /// The first process and its ids.
@@ -16,6 +16,7 @@ pub(crate) fn create(context: &Context<'_>, steps: &mut Steps) {
         clone,
         "the container's first process is born in namespaces of its own",
     );
+    confinement::after_clone(context, steps);
     if !choices.uids.is_empty() {
         let maps = Op::MapIds {
             uids: choices.uids.clone(),
@@ -47,7 +48,7 @@ fn enter(context: &Context<'_>, steps: &mut Steps) {
     let receive = "wait until the ids are mapped and the mounts are there";
     steps.init(Op::ReceiveMounts, receive);
     if !context.choices.uids.is_empty() {
-        let set_groups = context.choices.set_groups;
+        let set_groups = confinement::sets_groups(context);
         steps.init(
             Op::BecomeRoot { set_groups },
             "id 0 of the user namespace owns everything in it",

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::failure::Failure;
 use crate::files;
 use crate::op::{Op, Slot, Target, attribute, namespace};
-use crate::plan::{Context, Steps, devices, slots, storage, text};
+use crate::plan::{Context, Steps, confinement, devices, slots, storage, text};
 
 const NO_SUID_DEV: u64 = attribute::MOUNT_ATTR_NOSUID | attribute::MOUNT_ATTR_NODEV;
 pub(crate) const NO_SUID_DEV_EXEC: u64 = NO_SUID_DEV | attribute::MOUNT_ATTR_NOEXEC;
@@ -59,7 +59,8 @@ const CGROUP_DIRECTORY: Fresh<'_> = Fresh {
 };
 
 pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    fresh(steps, &PROC)?;
+    let options = &confinement::proc_options(context)?;
+    fresh(steps, &Fresh { options, ..PROC })?;
     sys(context, steps)?;
     devices::make(context, steps)?;
     terminals(context, steps)?;
@@ -273,8 +274,15 @@ fn etc_files(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         context.request.network,
         context.host,
     );
+    let asked = &context.request.confinement;
+    let left = |name: &str| match name {
+        "hosts" => asked.no_hosts,
+        "hostname" => asked.no_hostname,
+        _ => false,
+    };
     let made = made
         .into_iter()
+        .filter(|(name, _)| !left(name))
         .map(|(name, content)| Ok((text(name)?, content)));
     let files = made.collect::<Result<_, Failure>>()?;
     steps.init(

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::failure::{Code, Failure};
 use crate::image::{HostRoot, Root};
 use crate::op::{Lower, Op, Side, Slot, Target, Upper, attribute};
-use crate::plan::{Context, PlanStep, Steps, path_text, slots, text};
+use crate::plan::{Context, PlanStep, Steps, Without, path_text, slots, text};
 
 pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     match &context.image.root {
@@ -81,7 +81,11 @@ fn layered(
 }
 
 fn host_root(context: &Context<'_>, steps: &mut Steps, host: &HostRoot) -> Result<(), Failure> {
-    layered(context, steps, std::slice::from_ref(&host.skeleton))?;
+    if has_plain_root(context.place.without) {
+        plain_root(context, steps)?;
+    } else {
+        layered(context, steps, std::slice::from_ref(&host.skeleton))?;
+    }
     let mut slot = slots::HOST;
     for name in &host.copy_on_write {
         copy_on_write(context, steps, slot, name)?;
@@ -113,6 +117,30 @@ fn host_root(context: &Context<'_>, steps: &mut Steps, host: &HostRoot) -> Resul
     Ok(())
 }
 
+/// Without mapped ids the skeleton would belong to nobody, so the container gets one that is its own: also where no overlay
+/// can be made.
+#[must_use]
+pub fn has_plain_root(without: Without) -> bool {
+    without.overlay || without.mapped_system
+}
+
+/// The engine has made the skeleton's directories in place of a writable layer, owned by the container's root.
+fn plain_root(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    let (upper, _) = layer_names("");
+    clone(
+        context,
+        steps,
+        slots::ROOT,
+        &context.place.data.join(upper),
+        false,
+        no_devices(context),
+        false,
+        "the root: a directory of the container's own, since this machine gives no overlay for it",
+    )?;
+    attach_root(steps);
+    Ok(())
+}
+
 /// A directory of this machine's programs: under a writable layer as root, else read-only (its owner is not mapped).
 fn copy_on_write(
     context: &Context<'_>,
@@ -121,7 +149,7 @@ fn copy_on_write(
     name: &str,
 ) -> Result<(), Failure> {
     let path = Path::new("/").join(name);
-    if !context.maps_mounts() {
+    if !context.maps_system() || context.place.without.overlay {
         let only = attribute::MOUNT_ATTR_RDONLY
             | attribute::MOUNT_ATTR_NOSUID
             | attribute::MOUNT_ATTR_NODEV;
@@ -168,6 +196,17 @@ fn copy_on_write(
 }
 
 pub(crate) fn data(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    if context.place.without.disk_layer {
+        let (upper, work) = layer_names("");
+        let op = Op::MemoryLayer {
+            slot: slots::DATA,
+            directories: vec![text(upper)?, text(work)?],
+            map_ids: context.maps_mounts(),
+        };
+        let why = "the writable layer: the store's file system can carry none";
+        steps.push(context.mounting_side(), op, why);
+        return Ok(());
+    }
     let path = context.place.data.clone();
     clone(
         context,
@@ -216,9 +255,11 @@ pub(crate) fn overlay(
     why: &'static str,
 ) -> Result<(), Failure> {
     let (upper, work) = layer_names(prefix);
+    let in_memory = context.place.without.disk_layer;
+    let path = (!in_memory).then(|| path_text(&context.place.data));
     let upper = Upper {
         base: slots::DATA,
-        path: path_text(&context.place.data)?,
+        path: path.transpose()?.unwrap_or_default(),
         upper: text(upper)?,
         work: text(work)?,
     };
@@ -242,7 +283,8 @@ pub(crate) fn overlay(
 pub(crate) fn writable(context: &Context<'_>) -> Vec<Slot> {
     let mut slots = vec![slots::ROOT];
     if let Root::Host(host) = &context.image.root
-        && context.maps_mounts()
+        && context.maps_system()
+        && !context.place.without.overlay
     {
         slots.extend((slots::HOST..).step_by(2).take(host.copy_on_write.len()));
     }

@@ -1,0 +1,16 @@
+import type {CommandDefinition} from '../definition';
+import {volumeCreateCommand} from './create';
+import {volumeExistsCommand} from './exists';
+import {volumeInspectCommand} from './inspect';
+import {volumeLsCommand} from './ls';
+import {volumePruneCommand} from './prune';
+import {volumeRmCommand} from './rm';
+
+export const volumeCommands: readonly CommandDefinition[] = [
+  volumeCreateCommand,
+  volumeLsCommand,
+  volumeInspectCommand,
+  volumeRmCommand,
+  volumePruneCommand,
+  volumeExistsCommand,
+];
