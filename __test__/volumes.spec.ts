@@ -348,3 +348,43 @@ test.asEach('nobody else can look into the store’s volumes', async (t, who) =>
     t.is(lstatSync(path.join(store.root, folder)).mode & 0o077, 0, folder);
   }
 });
+
+test.asEach('volume export and import carry owners, modes, links and times', async (t, who) => {
+  const store = storeOf(who);
+  const make =
+    'cd /d; mkdir -m 710 a; echo text > a/f; chmod 640 a/f; ln a/f a/hard; ln -s f a/soft; touch -d @1000 a/f';
+  const owners = 'chown 7:8 /d/a/f';
+  await inside(t, store, ['-v', 'from:/d'], `${make}; ${owners}`);
+  const archive = path.join(store.home, 'v.tar');
+  await ok(t, store, 'volume', 'export', '-o', archive, 'from');
+  await ok(t, store, 'volume', 'create', 'to');
+  await ok(t, store, 'volume', 'import', 'to', archive);
+  const look = 'cd /d; stat -c "%n %a %u:%g %h %s" a a/f a/hard a/soft; stat -c %Y a/f; readlink a/soft; cat a/f';
+  t.is(await inside(t, store, ['-v', 'to:/d'], look), await inside(t, store, ['-v', 'from:/d'], look));
+  const piped = await keelbox(['volume', 'export', 'from'], {...store});
+  t.deepEqual(piped.bytes, readFileSync(archive));
+  t.is((await keelbox(['volume', 'import', 'to', '-'], {...store, input: piped.bytes})).exitCode, 0);
+  const missing = {code: NOT_FOUND, exitCode: 1, says: 'nothing'};
+  refused(t, await keelbox(['volume', 'export', '-o', archive, 'nothing'], {...store}), missing);
+  refused(t, await keelbox(['volume', 'import', 'nothing', archive], {...store}), missing);
+});
+
+test.asEach('CVE-2023-0778, CVE-2025-11395: no link leads an export or import out of its volume', async (t, who) => {
+  const store = storeOf(who);
+  const canary = path.join(store.home, 'canary');
+  mkdirSync(canary, {mode: 0o777});
+  chmodSync(canary, 0o777);
+  writeFileSync(path.join(canary, 'secret'), 'HOSTSECRET');
+  await inside(t, store, ['-v', 'evil:/d'], `ln -s ${canary} /d/x; ln -s ${canary}/secret /d/y`);
+  const {bytes} = await keelbox(['volume', 'export', 'evil'], {...store});
+  t.true(bytes.length > 0);
+  t.false(bytes.includes('HOSTSECRET'));
+  // An archive whose entries go through a link: the one in the archive, or the one that a container left.
+  await inside(t, store, ['-v', 'plain:/d'], 'mkdir /d/x; echo owned > /d/x/made; echo owned > /d/y');
+  const plain = (await keelbox(['volume', 'export', 'plain'], {...store})).bytes;
+  const before = snapshot(canary);
+  await keelbox(['volume', 'import', 'evil', '-'], {...store, input: plain});
+  await ok(t, store, 'volume', 'create', 'both');
+  await keelbox(['volume', 'import', 'both', '-'], {...store, input: Buffer.concat([bytes.subarray(0, -1024), plain])});
+  t.deepEqual(snapshot(canary), before);
+});

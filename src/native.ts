@@ -9,6 +9,7 @@ export type * from './border/storage';
 export type * from './border/volumes';
 
 import type {ConfinementRequest} from './border/confinement';
+import type {ExportNative} from './border/export';
 import type {ImagesNative} from './border/images';
 import type {VolumesNative} from './border/volumes';
 
@@ -165,7 +166,7 @@ export interface HostReport {
 /**
  * The addon. A failing call throws an `Error` that also carries the fields of `NativeErrorFields`.
  */
-export interface Native extends ImagesNative, VolumesNative {
+export interface Native extends ExportNative, ImagesNative, VolumesNative {
   /** Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. */
   prepare(request: RunRequest, onStep?: (step: StepDone) => void): Started;
   /** Replaces this process by the attach client of a container that `prepare` started. Never returns on success. */

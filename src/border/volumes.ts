@@ -30,4 +30,8 @@ export interface VolumesNative {
   removeVolume(name: string, options: {force: boolean}): void;
   /** Removes volumes that no container uses: anonymous ones, with `all` every one; all `labels` must fit. */
   pruneVolumes(options: {all: boolean; labels: string[]}): VolumesPruned;
+  /** Writes the files of a volume to the file at `path`, or to stdout. */
+  exportVolume(name: string, path?: string): Promise<void>;
+  /** Reads the archive at `path`, or stdin, into a volume. */
+  importVolume(name: string, path?: string): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import {completionCommand} from './completion';
 import type {CommandDefinition} from './definition';
 import {explainCommand} from './explain';
+import {exportCommand} from './export';
 import {groupCommands} from './groups';
 import {helpCommand} from './help';
 import {hotCommands} from './hot';
@@ -13,6 +14,7 @@ export const allCommands: readonly CommandDefinition[] = [
   ...hotCommands,
   ...imageCommands,
   ...volumeCommands,
+  exportCommand,
   infoCommand,
   explainCommand,
   completionCommand,

@@ -1,12 +1,15 @@
 //! Volumes.
 
+use std::path::PathBuf;
+
 use keelbox_engine::Roots;
 use keelbox_spec::request::VolumeSettings;
-use napi::bindgen_prelude::{Object, Unknown};
+use napi::bindgen_prelude::{AsyncTask, Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::convert::{or_throw, read};
+use crate::images::EngineTask;
 
 /// Makes a volume; answers its name. Without a name it gets one of 64 hex digits.
 #[napi(ts_args_type = "name: string | undefined, settings: object")]
@@ -51,4 +54,22 @@ pub fn prune_volumes<'env>(env: &'env Env, options: Object<'env>) -> Result<Unkn
     let pruned =
         Roots::of_caller().and_then(|roots| keelbox_engine::prune_volumes(&roots, all, &labels));
     env.to_js_value(&or_throw(env, pruned)?)
+}
+
+/// Writes the files of a volume to a file, or to stdout.
+#[napi(ts_return_type = "Promise<void>")]
+pub fn export_volume(name: String, path: Option<String>) -> Result<AsyncTask<EngineTask>> {
+    let path = path.map(PathBuf::from);
+    Ok(EngineTask::start(move |roots| {
+        keelbox_engine::export_volume(roots, &name, path.as_deref())
+    }))
+}
+
+/// Reads an archive, a file or stdin, into a volume.
+#[napi(ts_return_type = "Promise<void>")]
+pub fn import_volume(name: String, path: Option<String>) -> Result<AsyncTask<EngineTask>> {
+    let path = path.map(PathBuf::from);
+    Ok(EngineTask::start(move |roots| {
+        keelbox_engine::import_volume(roots, &name, path.as_deref())
+    }))
 }

@@ -16,6 +16,7 @@ use keelbox_supervisor::protocol::{Event, Request};
 
 use crate::collect::collect;
 use crate::config::{self, Config};
+use crate::export::RootRecord;
 use crate::fallback::{Fallback, Lack};
 use crate::lifecycle::{Running, Started, StepDone, reap, wants_range};
 use crate::outputs::Outputs;
@@ -318,6 +319,7 @@ fn config(
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
         mounts: request.mounts.clone(),
+        root: Some(RootRecord::of(&image.root)),
         image_id: image.stored.as_ref().map(|stored| stored.id.clone()),
         layers: image
             .stored

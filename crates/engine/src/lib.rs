@@ -10,6 +10,7 @@ mod client;
 mod collect;
 mod config;
 mod events;
+mod export;
 mod facts;
 mod fallback;
 mod guarded;
@@ -22,6 +23,7 @@ mod lifecycle;
 mod list;
 mod names;
 mod outputs;
+mod pack;
 mod plan_view;
 mod remove;
 mod roots;
@@ -38,6 +40,7 @@ mod watch;
 
 pub use client::attach;
 pub use events::ContainerEvent;
+pub use export::export;
 pub use images::{
     ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage, Loading,
     RemovedImage, SaveFormat, Saving, describe_image, images, import, load, prune_images,
@@ -50,7 +53,7 @@ pub use plan_view::{PlanView, StepView};
 pub use remove::{Removal, remove};
 pub use roots::Roots;
 pub use volumes::{
-    VolumeSummary, VolumesPruned, create_volume, inspect_volume, list_volumes, prune_volumes,
-    remove_volume,
+    VolumeSummary, VolumesPruned, create_volume, export_volume, import_volume, inspect_volume,
+    list_volumes, prune_volumes, remove_volume,
 };
 pub use watch::watch;

@@ -4,6 +4,7 @@
 //! with a dot are what is being made or removed. Whoever makes or uses a volume holds the lock on `volumes/` shared; whoever
 //! removes one holds it alone, so that no container comes to use what is about to go.
 
+mod archive;
 mod driver;
 mod removal;
 mod resolve;
@@ -19,6 +20,7 @@ use crate::collect::collect;
 use crate::roots::Roots;
 use crate::store::new_id;
 
+pub use archive::{export_volume, import_volume};
 pub use removal::{VolumesPruned, prune_volumes, remove_volume};
 pub(crate) use removal::{anonymous_of, drop_unused};
 pub(crate) use resolve::{resolve, with_other_containers};

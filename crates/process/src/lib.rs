@@ -29,6 +29,13 @@ pub fn take_name() {
     let _ = rustix::thread::set_name(c"keelbox-runtime");
 }
 
+/// Lets writes to a pipe that nobody reads fail with EPIPE instead of ending this process.
+pub fn outlive_broken_pipes() {
+    let mut signals = nix::sys::signal::SigSet::empty();
+    signals.add(nix::sys::signal::Signal::SIGPIPE);
+    let _ = signals.thread_block();
+}
+
 /// Waits for one child to end, if there is one, so that no dead process is left for the machine's pid 1.
 pub fn reap_child() {
     let _ = rustix::process::wait(rustix::process::WaitOptions::empty());

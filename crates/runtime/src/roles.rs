@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: Vec<String>) -> i32 {
         ["supervise"] => supervise_role(),
         ["attach", mode] => attach_role(mode),
         ["remove", name] => remove_role(name),
+        ["pack", lower] => layers::pack(lower),
         ["unpack", lower] => layers::unpack(lower),
         ["--version" | "-v"] => version(),
         _ => {

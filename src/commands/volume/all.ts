@@ -1,6 +1,8 @@
 import type {CommandDefinition} from '../definition';
 import {volumeCreateCommand} from './create';
 import {volumeExistsCommand} from './exists';
+import {volumeExportCommand} from './export';
+import {volumeImportCommand} from './import';
 import {volumeInspectCommand} from './inspect';
 import {volumeLsCommand} from './ls';
 import {volumePruneCommand} from './prune';
@@ -13,4 +15,6 @@ export const volumeCommands: readonly CommandDefinition[] = [
   volumeRmCommand,
   volumePruneCommand,
   volumeExistsCommand,
+  volumeExportCommand,
+  volumeImportCommand,
 ];

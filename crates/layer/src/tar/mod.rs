@@ -13,6 +13,7 @@ mod writer;
 
 pub use entry::{Entry, Extent, Kind, Time};
 pub use reader::Reader;
+pub(crate) use sparse::MOST as MOST_EXTENTS;
 pub use writer::Writer;
 
 /// Bytes of a block: headers are one, data are padded to one.
