@@ -8,10 +8,12 @@ import {hotCommands} from './hot';
 import {imageCommands} from './image/all';
 import {infoCommand} from './info';
 import {laterCommands} from './later';
+import {volumeCommands} from './volume/all';
 
 export const allCommands: readonly CommandDefinition[] = [
   ...hotCommands,
   ...imageCommands,
+  ...volumeCommands,
   exportCommand,
   infoCommand,
   explainCommand,

@@ -88,7 +88,7 @@ fn write(directories: &[OwnedFd], output: BorrowedFd<'_>) -> Result<(), Failure>
 
 /// Calls `write` with the file at `path`, or with stdout. A file is written under another name first: half an archive is
 /// never taken for one. A device or pipe is written as it is.
-fn to_output(
+pub(crate) fn to_output(
     path: Option<&Path>,
     write: impl FnOnce(BorrowedFd<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {

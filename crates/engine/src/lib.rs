@@ -33,10 +33,12 @@ mod roots;
 mod source;
 mod spawn;
 mod stdio;
+mod storage;
 mod store;
 mod store_fs;
 mod translate;
 pub mod unpack;
+mod volumes;
 mod watch;
 
 pub use client::attach;
@@ -51,6 +53,10 @@ pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
 pub use plan_view::{PlanView, StepView};
-pub use remove::remove;
+pub use remove::{Removal, remove};
 pub use roots::Roots;
+pub use volumes::{
+    VolumeSummary, VolumesPruned, create_volume, export_volume, import_volume, inspect_volume,
+    list_volumes, prune_volumes, remove_volume,
+};
 pub use watch::watch;

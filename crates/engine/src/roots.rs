@@ -46,6 +46,12 @@ impl Roots {
         self.root.join("containers")
     }
 
+    /// The volumes.
+    #[must_use]
+    pub fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
     /// The links from names to ids.
     #[must_use]
     pub fn names(&self) -> PathBuf {

@@ -1,4 +1,4 @@
-//! What a request's root is made of, and what its mounts are: read from the machine before anything is made.
+//! What a request's root is made of: read from the machine before anything is made.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::{ImageConfig, Root};
-use keelbox_spec::request::{MountRequest, RootRequest, RunRequest, SeccompRequest};
+use keelbox_spec::request::{RootRequest, RunRequest, SeccompRequest};
 use keelbox_spec::seccomp_profile::{self, Document};
 
 use crate::roots::Roots;
@@ -113,26 +113,4 @@ fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
         return Err(format!("it exceeds {limit} bytes"));
     }
     Ok(bytes)
-}
-
-/// Which of the bind sources are no directories; one that is missing is an error here, before anything is made.
-pub(crate) fn file_sources(request: &RunRequest) -> Result<Vec<String>, Failure> {
-    let mut files = Vec::new();
-    for mount in &request.mounts {
-        let MountRequest::Bind { source, .. } = mount else {
-            continue;
-        };
-        let stat = fs::metadata(source).map_err(|error| {
-            Failure::new(Code::Mount, format!("cannot mount {source}"))
-                .why(keelbox_sys::Errno::from(error).text())
-                .hint(format!(
-                    "make it first (mkdir -p {source}), or correct the path"
-                ))
-                .path(source)
-        })?;
-        if !stat.is_dir() {
-            files.push(source.clone());
-        }
-    }
-    Ok(files)
 }

@@ -1,6 +1,7 @@
 //! From the step that failed to an error that a person can use.
 
 mod confine;
+mod storage;
 
 use keelbox_spec::describe::describe;
 use keelbox_spec::failure::{Code, Failure};
@@ -35,13 +36,13 @@ pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &st
     failure.errno = Some(errno.name());
     Refused {
         failure,
-        lack: lack(&step.op, errno),
+        lack: lack(&step.op, call, errno),
     }
 }
 
 /// What this machine cannot have, for lack of a feature or by its settings. What may be a passing state (a full disk, an
 /// exhausted table) is an error instead: nobody is to get less than the default by chance.
-fn lack(op: &Op, errno: Errno) -> Option<Lack> {
+fn lack(op: &Op, call: &str, errno: Errno) -> Option<Lack> {
     let forbidden = || {
         std::fs::read_to_string("/proc/sys/user/max_user_namespaces")
             .is_ok_and(|most| most.trim() == "0")
@@ -57,6 +58,7 @@ fn lack(op: &Op, errno: Errno) -> Option<Lack> {
                 _ => None,
             }
         }
+        Op::Storage(step) => storage::lack(step, call, errno),
         Op::Clone3 { .. } => {
             let missing = matches!(errno, Errno::EINVAL | Errno::ENOSYS);
             (missing || errno == Errno::ENOSPC && forbidden()).then_some(Lack::UserNamespace)
@@ -108,6 +110,7 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         Op::CloneTree { source, map_ids: true, .. } => Failure::new(Code::Mount, format!("cannot show {} with the container's ids", source.to_string_lossy()))
             .why(unmapped(errno))
             .hint("copy it to ext4, xfs, btrfs or tmpfs, or use --userns=host"),
+        Op::Storage(step) => storage::meaning(step, call, errno, note),
         Op::Overlay { .. } => overlay_failure(errno, note),
         Op::Sysctl { .. } | Op::Confine(_) | Op::SetRlimit { .. } | Op::Seccomp { .. } => confine::failure(step, call, errno, note),
         Op::AttachDevices { .. } => attach_failure("dev", errno),

@@ -3,6 +3,7 @@
 //! It is a copy of the launcher with one thread, so it may allocate; it reports, and never prints.
 
 pub(crate) mod confine;
+mod storage;
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -114,6 +115,7 @@ impl Init {
             | Op::ReadOnlyRoot { .. }
             | Op::PrivateMounts
             | Op::PivotRoot => self.arrange(op),
+            Op::Storage(step) => self.storage(step),
             Op::ReceiveMounts => self.receive_mounts(),
             Op::EnterCgroups => self.enter_cgroups(),
             Op::Unshare { namespaces } => unshare(*namespaces),

@@ -1,5 +1,7 @@
 //! The launcher: the half of a start that runs on the host.
 
+mod storage;
+
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -168,6 +170,7 @@ impl Launcher<'_> {
                 deny_setgroups,
             } => self.map_ids(uids, gids, *writer, *deny_setgroups),
             Op::SendMounts => self.send_mounts(),
+            Op::Storage(step) => self.storage(step),
             Op::SetRlimit {
                 resource,
                 soft,
@@ -414,6 +417,7 @@ fn attaches(op: &Op, wanted: Slot) -> bool {
         | Op::Attach { slot, .. }
         | Op::AttachInside { slot, .. }
         | Op::AttachDevices { slot, .. } => *slot == wanted,
+        Op::Storage(step) => step.needs() == Some(wanted),
         _ => false,
     }
 }

@@ -1,6 +1,7 @@
 //! An operation in words: its name, the system call behind it, and its arguments as the kernel gets them.
 
 mod confine;
+mod storage;
 
 use std::ffi::CString;
 
@@ -38,6 +39,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::Clone3 { .. } => ("clone", "clone3"),
         Op::MapIds { .. } => ("map-ids", "write"),
         Op::OwnLayers { .. } => ("own-layers", "fchownat"),
+        Op::Storage(step) => storage::names(step),
         Op::CloneTree { map_ids: true, .. } => ("clone-mount", "mount_setattr"),
         Op::CloneTree { .. } => ("clone-mount", "open_tree"),
         Op::Overlay { .. } => ("overlay", "fsmount"),
@@ -87,6 +89,7 @@ fn detail(op: &Op) -> String {
         | Op::BecomeRoot { .. }
         | Op::SetCredentials { .. } => identity(op),
         Op::MakeCgroup(_) | Op::EnterCgroups => group(op),
+        Op::Storage(step) => storage::detail(step),
         Op::CloneTree { .. }
         | Op::Overlay { .. }
         | Op::MemoryLayer { .. }

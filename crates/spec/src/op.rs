@@ -4,10 +4,13 @@
 //! yet. Launcher and init each have their own slots; [`Op::SendMounts`] copies the launcher's to the init.
 
 mod confine;
+mod storage;
 
 use std::ffi::CString;
 
 pub use confine::Confine;
+pub use storage::{Bind, BindIds, CopySource, Depth, FILLING, Storage, Travel};
+
 use serde::{Deserialize, Serialize};
 
 /// A place for an fd.
@@ -46,13 +49,19 @@ pub mod attribute {
     pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
     pub const MOUNT_ATTR_NODEV: u64 = 0x4;
     pub const MOUNT_ATTR_NOEXEC: u64 = 0x8;
+    pub const MOUNT_ATTR_NOATIME: u64 = 0x10;
+    pub const MOUNT_ATTR_STRICTATIME: u64 = 0x20;
+    pub const MOUNT_ATTR_NODIRATIME: u64 = 0x80;
 
     /// Each with its name.
-    pub const ALL: [(u64, &str); 4] = [
+    pub const ALL: [(u64, &str); 7] = [
         (MOUNT_ATTR_RDONLY, "MOUNT_ATTR_RDONLY"),
         (MOUNT_ATTR_NOSUID, "MOUNT_ATTR_NOSUID"),
         (MOUNT_ATTR_NODEV, "MOUNT_ATTR_NODEV"),
         (MOUNT_ATTR_NOEXEC, "MOUNT_ATTR_NOEXEC"),
+        (MOUNT_ATTR_NOATIME, "MOUNT_ATTR_NOATIME"),
+        (MOUNT_ATTR_STRICTATIME, "MOUNT_ATTR_STRICTATIME"),
+        (MOUNT_ATTR_NODIRATIME, "MOUNT_ATTR_NODIRATIME"),
     ];
 }
 
@@ -125,6 +134,8 @@ pub enum Target {
 pub struct Device {
     /// Its path below /dev.
     pub path: CString,
+    /// The host's node, for kernels that cannot have one of the container's own.
+    pub source: CString,
     /// Whether it is a block device.
     pub block: bool,
     /// Major number.
@@ -133,6 +144,8 @@ pub struct Device {
     pub minor: u32,
     /// Permission bits.
     pub mode: u32,
+    /// User and group, as on the host.
+    pub owner: (u32, u32),
 }
 
 /// The writable layer of an overlay: two directories below one mount.
@@ -316,6 +329,8 @@ pub enum Op {
     },
     /// Let no mount come in from the host or go out to it.
     PrivateMounts,
+    /// What the user's volumes need.
+    Storage(Storage),
     /// Attach the mount that becomes the root.
     AttachRoot {
         /// The mount.

@@ -5,12 +5,14 @@ mod cgroup;
 mod choices;
 mod command;
 mod confinement;
+mod devices;
 mod identity;
 mod masks;
 mod mounts;
 mod root;
 mod security;
 mod slots;
+mod storage;
 mod sysctl;
 mod volumes;
 mod without;
@@ -20,6 +22,8 @@ use std::path::PathBuf;
 pub use choices::{Choices, is_hostname};
 pub use root::{has_plain_root, layer_names};
 pub use slots::{DATA as DATA_SLOT, DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
+pub use storage::{HostDevice, StorageFacts, VolumeFacts, VolumeKind};
+pub use volumes::file_key;
 pub use without::Without;
 
 use crate::failure::Failure;
@@ -43,6 +47,8 @@ pub struct Place {
     pub found: Found,
     /// Which bind sources are files, not directories.
     pub file_sources: Vec<String>,
+    /// The devices and volumes that the request names, as they are on this machine.
+    pub storage: StorageFacts,
     /// What it does without.
     pub without: Without,
     /// The seccomp profile that the request names, as read.
@@ -163,6 +169,7 @@ pub fn build(
         steps = identity::reach_first(steps);
     }
     let mut notices = choices.notices(request, host);
+    notices.extend(volumes::notices(&context));
     notices.extend(confinement::notices(&context)?);
     Ok(Plan {
         steps,

@@ -361,6 +361,7 @@ fn a_start_message_comes_back_as_it_was_and_only_in_its_version() {
         remove: true,
         cgroups: vec![c"/cg/x".into()],
         name_link: c"../../names/x".into(),
+        volumes: Vec::new(),
         own_stdio: 6,
         blocking_stdio: 0,
         base: BASE,

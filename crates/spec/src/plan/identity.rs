@@ -3,8 +3,9 @@
 use crate::failure::Failure;
 use crate::image::Root;
 use crate::namespaces::{Userns, extents, subordinate_maps};
-use crate::op::{Account, CgroupEntry, IdMap, Op, Side, namespace};
+use crate::op::{Account, CgroupEntry, IdMap, Op, Side, Storage, Travel, namespace};
 use crate::plan::{Context, PlanStep, Steps, confinement, layer_names, path_text, slots, text};
+use crate::request::MountRequest;
 
 /// Made by the init itself: the group that it is in by then is the root that a new cgroup namespace shows, and a network
 /// namespace takes longest to make.
@@ -63,10 +64,23 @@ fn enter(context: &Context<'_>, steps: &mut Steps) {
             "id 0 of the user namespace owns everything in it",
         );
     }
+    if follows_host(context) {
+        let why = "mounts made here stay here; the host's later ones come in where a volume asks for them";
+        return steps.init(Op::Storage(Storage::FollowHost), why);
+    }
     steps.init(
         Op::PrivateMounts,
         "mounts made here stay here, and the host's later ones stay out",
     );
+}
+
+/// An ordinary user's init clones volumes itself, from what its mount namespace has: there it must still hear of the host's.
+fn follows_host(context: &Context<'_>) -> bool {
+    let travels = |mount: &MountRequest| {
+        let travel = mount.options().map(|options| options.propagation);
+        matches!(travel, Some(Travel::Slave | Travel::Shared))
+    };
+    context.mounting_side() == Side::Init && context.request.mounts.iter().any(travels)
 }
 
 fn steps_cgroups(steps: &Steps) -> impl Iterator<Item = CgroupEntry> {
