@@ -85,25 +85,18 @@ fn samples() -> Vec<File> {
             Vec::new(),
         ),
         (entry(Kind::Fifo, "pipe"), Vec::new()),
-        (
-            Entry {
-                size: 1 << 40,
-                stored: 3,
-                extents: Some(vec![
-                    Extent {
-                        offset: 4096,
-                        length: 2,
-                    },
-                    Extent {
-                        offset: (1 << 40) - 1,
-                        length: 1,
-                    },
-                ]),
-                ..entry(Kind::File, "sparse")
-            },
-            b"abc".to_vec(),
-        ),
+        (sparse(), b"abc".to_vec()),
     ]
+}
+
+fn sparse() -> Entry {
+    let extent = |offset, length| Extent { offset, length };
+    Entry {
+        size: 1 << 40,
+        stored: 3,
+        extents: Some(vec![extent(4096, 2), extent((1 << 40) - 1, 1)]),
+        ..Entry::new(Kind::File, "sparse")
+    }
 }
 
 #[test]
