@@ -1,10 +1,20 @@
 import type {ImageSummary} from '../border/images';
 import {engine} from '../engine';
-import {notYet} from '../errors/keelbox-error';
 import {formatColumns} from '../output/columns';
+import {formats} from '../output/formats';
 import {writeOut} from '../output/write';
 import {defineCommand, type OptionTable, type OptionValues} from './definition';
-import {headings, type ImageRow, imageCells, imageObject, imageRows, shownImageId} from './images/rows';
+import {imageFilters, matchesName} from './images/filters';
+import {
+  headings,
+  type ImageRow,
+  imageCells,
+  imageFieldHeadings,
+  imageObject,
+  imageRows,
+  imageTable,
+  shownImageId,
+} from './images/rows';
 
 const options = {
   all: {kind: 'boolean', short: 'a', group: 'Choice', help: 'All images; there are no others, so this changes nothing'},
@@ -21,9 +31,9 @@ const options = {
   noheading: {kind: 'boolean', short: 'n', group: 'Output', help: 'No heading line'},
   format: {
     kind: 'value',
-    value: 'table|json',
+    value: 'table|json|TEMPLATE',
     group: 'Output',
-    help: "A table, or docker's JSON: one object per line",
+    help: "A table, docker's JSON (one object per line), or a Go template: '{{.ID}} {{.Repository}}'",
   },
   json: {kind: 'boolean', group: 'Output', help: 'One JSON array in the schema of keelbox, which only ever grows'},
 } as const satisfies OptionTable;
@@ -45,27 +55,24 @@ export const imagesCommand = defineCommand({
   options,
   later: {boolean: 'tree history', value: 'sort'},
   execute(options, {positionals}) {
-    const {format} = options;
-    if (format !== undefined && !['table', 'json'].includes(format))
-      throw notYet(`keelbox images --format '${format}'`);
     const images = engine().imageList();
     writeOut(render(images, choose(images, options.filter, positionals[0]), options));
     return 0;
   },
 });
 
-/** Filters are looked up only when there are some: the plain list is what people wait for. */
 function choose(images: ImageSummary[], filters: readonly string[], pattern: string | undefined): ImageRow[] {
   const rows = imageRows(images);
-  if (filters.length === 0 && pattern === undefined) return rows;
-  const {filterRows} = require('./images/filters') as typeof import('./images/filters');
-  return filterRows(rows, filters, pattern);
+  const named = pattern === undefined ? rows : rows.filter(matchesName(pattern));
+  return filters.length === 0 ? named : named.filter(formats().readFilters(imageFilters(rows), filters));
 }
 
 function render(images: readonly ImageSummary[], rows: readonly ImageRow[], options: ImagesOptions): string {
   const isFull = options['no-trunc'] === true;
   const now = Date.now();
-  if (options.quiet) return lines([...new Set(rows.map(row => shownImageId(row.image.id, isFull)))]);
+  const {format = ''} = options;
+  const isPlain = ['', 'table'].includes(format);
+  if (options.quiet && isPlain) return lines([...new Set(rows.map(row => shownImageId(row.image.id, isFull)))]);
   if (options.json) {
     const chosen = new Set(rows.map(row => row.image));
     return `${JSON.stringify(
@@ -74,7 +81,10 @@ function render(images: readonly ImageSummary[], rows: readonly ImageRow[], opti
       2,
     )}\n`;
   }
-  if (options.format === 'json') return lines(rows.map(row => JSON.stringify(imageObject(row, isFull, now))));
+  if (!isPlain) {
+    const objects = rows.map(row => imageObject(row, isFull, now));
+    return formats().formatRows(format, objects, imageFieldHeadings, imageTable);
+  }
   const cells = rows.map(row => imageCells(row, {isFull, now, digests: options.digests === true}));
   return formatColumns(options.noheading ? cells : [headings(options.digests === true), ...cells]);
 }

@@ -177,6 +177,17 @@ Usual reasons: it does not exist or is no directory; it is empty; you may not re
   keelbox run --rm --rootfs ./debian:O -- bash
 :O leaves the tree as it is; without it, the container writes into it.
 `,
+  ERR_KEELBOX_BINARY: `
+A root of programs (--from-binary) could not be put together. keelbox reads the headers of each program and finds its loader and libraries as the loader would: by paths in the program (RPATH, RUNPATH, $ORIGIN), /etc/ld.so.cache, and the usual directories; for musl, /etc/ld-musl-ARCH.path. Nothing is executed for it.
+
+Usual reasons:
+  the path is wrong, or the file has no x bit or cannot be read by you
+  the program is for another kind of machine (file FILE says which)
+  a library is not installed here, or is found by LD_LIBRARY_PATH only, which is not read
+  a script whose interpreter is not on this machine
+
+What a program loads by name while it runs (plug-ins, modules, locales) is not in the root: add it with -v, or with another --from-binary.
+`,
   ERR_KEELBOX_USER: `
 The user or group of -u is not in the container's /etc/passwd or /etc/group.
 

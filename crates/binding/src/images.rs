@@ -61,3 +61,77 @@ pub fn image_load(env: &Env, request: Object<'_>) -> Result<AsyncTask<EngineTask
         keelbox_engine::load(roots, &loading)
     }))
 }
+
+/// Makes an image of a root directory's tar; its id.
+#[napi(ts_args_type = "request: object", ts_return_type = "Promise<string>")]
+pub fn image_import(env: &Env, request: Object<'_>) -> Result<AsyncTask<EngineTask>> {
+    let importing: keelbox_engine::Importing = read(env, request)?;
+    Ok(EngineTask::start(move |roots| {
+        keelbox_engine::import(roots, &importing)
+    }))
+}
+
+/// Writes images to an archive or directory.
+#[napi(ts_args_type = "request: object", ts_return_type = "Promise<void>")]
+pub fn image_save(env: &Env, request: Object<'_>) -> Result<AsyncTask<EngineTask>> {
+    let saving: keelbox_engine::Saving = read(env, request)?;
+    Ok(EngineTask::start(move |roots| {
+        keelbox_engine::save(roots, &saving)
+    }))
+}
+
+/// Everything about one image.
+#[napi(ts_return_type = "object")]
+pub fn image_describe(env: &Env, reference: String) -> Result<Unknown<'_>> {
+    let described =
+        Roots::of_caller().and_then(|roots| keelbox_engine::describe_image(&roots, &reference));
+    env.to_js_value(&or_throw(env, described)?)
+}
+
+/// Removes an image, or one of its names; answers what went.
+#[napi(
+    ts_args_type = "reference: string, options: {force: boolean}",
+    ts_return_type = "object"
+)]
+pub fn image_remove<'env>(
+    env: &'env Env,
+    reference: String,
+    options: Object<'env>,
+) -> Result<Unknown<'env>> {
+    let force = options.get::<bool>("force")?.unwrap_or(false);
+    let removed = Roots::of_caller()
+        .and_then(|roots| keelbox_engine::remove_image(&roots, &reference, force));
+    env.to_js_value(&or_throw(env, removed)?)
+}
+
+/// Removes images that nothing uses: of `ids` when there are some, else all; answers what went.
+#[napi(
+    ts_args_type = "options: {all: boolean, ids?: string[]}",
+    ts_return_type = "object"
+)]
+pub fn image_prune<'env>(env: &'env Env, options: Object<'env>) -> Result<Unknown<'env>> {
+    let all = options.get::<bool>("all")?.unwrap_or(false);
+    let ids = options.get::<Vec<String>>("ids")?;
+    let removed = Roots::of_caller()
+        .and_then(|roots| keelbox_engine::prune_images(&roots, all, ids.as_deref()));
+    env.to_js_value(&or_throw(env, removed)?)
+}
+
+/// Gives an image another name.
+#[napi]
+pub fn image_tag(env: &Env, reference: String, name: String) -> Result<()> {
+    or_throw(
+        env,
+        Roots::of_caller().and_then(|roots| keelbox_engine::tag_image(&roots, &reference, &name)),
+    )
+}
+
+/// Takes names from an image, without names all of them; answers what went.
+#[napi]
+pub fn image_untag(env: &Env, reference: String, names: Vec<String>) -> Result<Vec<String>> {
+    or_throw(
+        env,
+        Roots::of_caller()
+            .and_then(|roots| keelbox_engine::untag_image(&roots, &reference, &names)),
+    )
+}

@@ -7,11 +7,11 @@ use std::path::Path;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::Root;
 use keelbox_spec::plan::Without;
-use keelbox_spec::request::{RunRequest, UsernsRequest};
+use keelbox_spec::request::RunRequest;
 
 use crate::attempt::Refused;
 use crate::roots::Roots;
-use crate::{facts, source, store_fs};
+use crate::{caller, source, store_fs};
 
 /// What this machine has been found to lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) enum Lack {
     UserNamespace,
     /// Id-mapped mounts of a file system.
     MappedMount,
+    /// The same for the one that the store is on.
+    MappedLayer,
     /// Id-mapped mounts as such (before Linux 5.12).
     MappedMounts,
     /// An overlay with its writable layer where it should be.
@@ -42,7 +44,7 @@ impl Fallback {
     pub(crate) fn request(&self, request: &RunRequest) -> RunRequest {
         let mut request = request.clone();
         if self.without_userns {
-            request.userns = UsernsRequest::Host;
+            request.userns = Some("host".to_owned());
         }
         request
     }
@@ -65,10 +67,12 @@ impl Fallback {
         let is_host = image.is_ok_and(|image| matches!(image.root, Root::Host(_)));
         let taken = match lack {
             Lack::Overlay if is_host => self.plain_root(),
-            Lack::Overlay if request.rm => self.in_memory(&roots.root),
+            Lack::Overlay if request.rm => self.in_memory(&roots.root, UNWRITABLE),
             Lack::Overlay => return Err(lasting(&roots.root, refused.failure)),
-            Lack::MappedMount | Lack::MappedMounts if is_host => self.unmapped_system(lack),
-            _ if is_host => false,
+            Lack::UserNamespace if is_host => false,
+            _ if is_host => self.unmapped_system(lack),
+            // Better in memory than without a user namespace.
+            Lack::MappedLayer if request.rm && self.in_memory(&roots.root, UNMAPPED) => true,
             _ => self.no_userns(request, &refused.failure),
         };
         if taken {
@@ -85,7 +89,7 @@ impl Fallback {
         }
         self.without.overlay = true;
         // An ordinary user's container has them read-only in any case.
-        if facts::is_host_root() && !self.without.mapped_system {
+        if caller::is_host_root() && !self.without.mapped_system {
             self.notices.push(format!(
                 "{READ_ONLY}: no overlay can be made over them here"
             ));
@@ -109,25 +113,26 @@ impl Fallback {
         true
     }
 
-    fn in_memory(&mut self, root: &Path) -> bool {
+    fn in_memory(&mut self, root: &Path, why: &str) -> bool {
         if self.without.disk_layer {
             return false;
         }
         self.without.disk_layer = true;
-        self.notices.push(format!(
-            "what this container writes is kept in memory: {}",
-            unfit(root)
-        ));
+        self.notices
+            .push(format!("{IN_MEMORY}: {}", unfit(root, why)));
         true
     }
 
     /// Only root's containers can do without, and not the image `host`, whose safety rests on it.
     fn no_userns(&mut self, request: &RunRequest, failure: &Failure) -> bool {
-        let may = facts::is_host_root() && request.userns == UsernsRequest::Auto;
+        let may = caller::is_host_root() && request.userns.is_none();
         if self.without_userns || !may {
             return false;
         }
         self.without_userns = true;
+        // Without mapped ids the store may do after all.
+        self.without.disk_layer = false;
+        self.notices.retain(|notice| !notice.starts_with(IN_MEMORY));
         self.notices
             .push(format!("no user namespace for this container: {failure}"));
         true
@@ -136,18 +141,19 @@ impl Fallback {
 
 const READ_ONLY: &str = "this machine's programs are read-only in this container";
 
-fn unfit(root: &Path) -> String {
+const IN_MEMORY: &str = "what this container writes is kept in memory";
+const UNMAPPED: &str = "which takes no id-mapped mounts";
+const UNWRITABLE: &str = "which overlayfs cannot write to";
+
+fn unfit(root: &Path, why: &str) -> String {
     let on = store_fs::name(root).unwrap_or("a file system");
-    format!(
-        "{} is on {on}, which overlayfs cannot write to",
-        root.display()
-    )
+    format!("{} is on {on}, {why}", root.display())
 }
 
 /// What must outlive its process cannot be in memory.
 fn lasting(root: &Path, cause: Failure) -> Failure {
     let mut failure = Failure::new(Code::Mount, "cannot make the container's writable layer")
-        .why(unfit(root))
+        .why(unfit(root, UNWRITABLE))
         .hint("choose a directory on ext4, xfs, btrfs or tmpfs with --root (in a container: a volume), or add --rm to keep what is written in memory")
         .path(root);
     failure.step = cause.step;

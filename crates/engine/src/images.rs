@@ -3,17 +3,27 @@
 //! An image is visible from the moment that its record is written, and everything that it needs was put in place before.
 //! What is being made lies in a locked directory of its own, so that a command that was killed leaves nothing but that.
 
+mod describe;
+mod import;
 mod list;
 mod load;
 mod lock;
 mod open;
+mod remove;
 mod resolve;
+mod save;
 mod stage;
+mod sweep;
 mod workspace;
 
+pub use describe::{ImageDescription, LayerDescription, describe_image};
+pub use import::{Importing, import};
 pub use list::{ImageSummary, images};
 pub use load::{LoadedImage, Loading, load};
+pub use remove::{RemovedImage, prune_images, remove_image, tag_image, untag_image};
 pub(crate) use resolve::{hold, image_config};
+pub use save::{SaveFormat, Saving, save};
+pub(crate) use sweep::after_container;
 
 use keelbox_image::Store;
 use keelbox_spec::failure::Failure;

@@ -5,6 +5,8 @@
 //! holds the lock on its state directory.
 
 mod attempt;
+mod binaries;
+mod caller;
 mod client;
 mod collect;
 mod config;
@@ -21,6 +23,8 @@ mod layer_limits;
 mod lifecycle;
 mod list;
 mod names;
+mod namespaces;
+mod outer;
 mod outputs;
 mod pack;
 mod plan_view;
@@ -38,7 +42,11 @@ mod watch;
 pub use client::attach;
 pub use events::ContainerEvent;
 pub use export::export;
-pub use images::{ImageSummary, LoadedImage, Loading, images, load};
+pub use images::{
+    ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage, Loading,
+    RemovedImage, SaveFormat, Saving, describe_image, images, import, load, prune_images,
+    remove_image, save, tag_image, untag_image,
+};
 pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};

@@ -6,7 +6,7 @@ use keelbox_layer::job::{PackJob, Packed};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_sys::Errno;
 
-use crate::facts;
+use crate::caller;
 use crate::stdio::null;
 use crate::store::internal;
 use crate::unpack::{Worker, failure, lost, maps};
@@ -33,7 +33,7 @@ pub(crate) fn pack(tree: Tree<'_>, output: BorrowedFd<'_>) -> Result<Packed, Fai
     let job = match layers {
         [_] => PackJob::Directory,
         _ => PackJob::Layers {
-            userxattr: !facts::is_host_root(),
+            userxattr: !caller::is_host_root(),
         },
     };
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;

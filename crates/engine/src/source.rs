@@ -9,7 +9,7 @@ use keelbox_spec::image::{ImageConfig, Root};
 use keelbox_spec::request::{MountRequest, RootRequest, RunRequest};
 
 use crate::roots::Roots;
-use crate::{host_root, images};
+use crate::{binaries, host_root, images};
 
 /// The image of a request; with `make`, what is made once for all its containers is made now.
 pub(crate) fn image(
@@ -20,6 +20,7 @@ pub(crate) fn image(
     match &request.root {
         RootRequest::Image { name } if name == "host" => host_root::image(roots, make),
         RootRequest::Image { name } => images::image_config(roots, name),
+        RootRequest::Binaries { programs } => binaries::image(roots, programs, make),
         RootRequest::Rootfs { path, overlay } => rootfs(path, *overlay),
     }
 }

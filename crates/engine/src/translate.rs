@@ -1,13 +1,16 @@
 //! From the step that failed to an error that a person can use.
 
+mod confine;
+
 use keelbox_spec::describe::describe;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::op::{Command, MapWriter, Op};
-use keelbox_spec::plan::{Plan, PlanStep};
+use keelbox_spec::plan::{DATA_SLOT, Plan, PlanStep};
 use keelbox_sys::Errno;
 
 use crate::attempt::Refused;
 use crate::fallback::Lack;
+use crate::outer;
 
 /// What a failed step means.
 pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &str) -> Refused {
@@ -47,6 +50,9 @@ fn lack(op: &Op, errno: Errno) -> Option<Lack> {
         Op::CloneTree { map_ids: true, .. } | Op::MemoryLayer { map_ids: true, .. } => {
             match errno {
                 Errno::ENOSYS => Some(Lack::MappedMounts),
+                Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EOVERFLOW if is_data(op) => {
+                    Some(Lack::MappedLayer)
+                }
                 Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EOVERFLOW => Some(Lack::MappedMount),
                 _ => None,
             }
@@ -67,6 +73,10 @@ fn lack(op: &Op, errno: Errno) -> Option<Lack> {
     }
 }
 
+fn is_data(op: &Op) -> bool {
+    matches!(op, Op::CloneTree { slot, .. } if *slot == DATA_SLOT)
+}
+
 fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
     if errno == Errno::EMFILE {
         return Failure::new(
@@ -85,12 +95,21 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         Op::ChangeDirectory { path } => Failure::new(Code::InvalidArg, format!("cannot go to the working directory {}", path.to_string_lossy()))
             .why(errno.text())
             .hint("choose another directory with --workdir"),
-        Op::Clone3 { .. } | Op::Unshare { .. } => userns_failure(errno),
+        Op::Clone3 { .. } | Op::Unshare { .. } => {
+            outer::no_userns("cannot make the container's namespaces", errno, "")
+        }
+        Op::NewMount { fstype, .. } if errno == Errno::EPERM && is_kernels(fstype) => {
+            outer::too_revealing(&fstype.to_string_lossy())
+        }
+        Op::MemoryLayer { map_ids: true, .. } => Failure::new(Code::Mount, "cannot make the writable layer in memory")
+            .why(unmapped(errno))
+            .hint("choose a directory on ext4, xfs or btrfs with --root"),
         Op::MapIds { writer, .. } => map_failure(*writer, errno, note),
         Op::CloneTree { source, map_ids: true, .. } => Failure::new(Code::Mount, format!("cannot show {} with the container's ids", source.to_string_lossy()))
             .why(unmapped(errno))
             .hint("copy it to ext4, xfs, btrfs or tmpfs, or use --userns=host"),
         Op::Overlay { .. } => overlay_failure(errno, note),
+        Op::Sysctl { .. } | Op::Confine(_) | Op::SetRlimit { .. } | Op::Seccomp { .. } => confine::failure(step, call, errno, note),
         Op::AttachDevices { .. } => attach_failure("dev", errno),
         Op::Attach { target, .. } => attach_failure(&target.to_string_lossy(), errno),
         _ => Failure::new(Code::Kernel, format!("the step {} failed: {call}", describe(&step.op).op))
@@ -176,45 +195,20 @@ fn user_failure(call: &str, errno: Errno, note: &str) -> Failure {
     }
 }
 
-fn userns_failure(errno: Errno) -> Failure {
-    let failure = Failure::new(Code::Userns, "cannot make the container's namespaces");
-    match errno {
-        Errno::ENOSPC => failure
-            .why("the limit of user namespaces is reached; 0 forbids them (/proc/sys/user/max_user_namespaces)")
-            .hint("raise it: sudo sysctl user.max_user_namespaces=15000"),
-        Errno::EPERM | Errno::EACCES => failure
-            .why("this machine does not let ordinary users make user namespaces")
-            .hint(forbidden()),
-        _ => failure.why(errno.text()).hint("see what this machine has with keelbox info"),
-    }
-}
-
-/// Which of the ways to forbid user namespaces is in force here.
-fn forbidden() -> String {
-    let on = |path: &str, value: &str| {
-        std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value)
-    };
-    if on(
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-    ) {
-        return "allow keelbox-runtime with an AppArmor profile, or: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0".into();
-    }
-    if on("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        return "allow them: sudo sysctl kernel.unprivileged_userns_clone=1".into();
-    }
-    "allow them (a seccomp filter or security module around this process refuses), or run as root"
-        .into()
-}
-
 fn map_failure(writer: MapWriter, errno: Errno, note: &str) -> Failure {
-    let failure =
-        Failure::new(Code::Userns, "cannot map the container's ids").why(because(errno, note));
+    let what = "cannot map the container's ids";
     if writer == MapWriter::Programs {
-        return failure.hint("check that newuidmap and newgidmap are set-user-id root and that /etc/subuid and /etc/subgid have a range for you");
+        return Failure::new(Code::Userns, what)
+            .why(because(errno, note))
+            .hint("check that newuidmap and newgidmap are set-user-id root and that /etc/subuid and /etc/subgid have a range for you");
     }
     // AppArmor's restriction lets the namespace be made but gives no rights in it.
-    failure.hint(forbidden())
+    outer::no_userns(what, errno, note)
+}
+
+/// File systems that are not mounted twice when they show more the second time.
+fn is_kernels(fstype: &std::ffi::CStr) -> bool {
+    fstype == c"proc" || fstype == c"sysfs"
 }
 
 fn overlay_failure(errno: Errno, note: &str) -> Failure {

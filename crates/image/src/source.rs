@@ -169,6 +169,23 @@ fn in_directory(directory: &OwnedFd, name: &str) -> std::io::Result<Option<Membe
 }
 
 impl Member {
+    /// All of a file.
+    ///
+    /// # Errors
+    ///
+    /// Its length cannot be read.
+    pub fn whole(file: Arc<File>) -> Result<Self, Failure> {
+        let length = file
+            .metadata()
+            .map_err(|error| unreadable("the archive", &error))?
+            .len();
+        Ok(Self {
+            file,
+            offset: 0,
+            length,
+        })
+    }
+
     /// All of it, when it is not larger than `limit`.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub use devices::{attach_devices, make_devices};
 pub use etc::{etc_files, sysctl};
 pub use fault::{Call, Fault, Outcome};
 pub use lookup::{open_file, resolve_target};
-pub use masks::{Covers, mask, read_only_paths};
+pub use masks::{Covers, hide, mask, read_only_paths};
 pub use memory::memory_layer;
 pub use merged::merged;
 pub use overlay::{Mapped, Staging, Treatment, overlay};

@@ -43,6 +43,8 @@ pub enum Code {
     Mount,
     #[serde(rename = "ERR_KEELBOX_ROOTFS")]
     Rootfs,
+    #[serde(rename = "ERR_KEELBOX_BINARY")]
+    Binary,
     #[serde(rename = "ERR_KEELBOX_USER")]
     User,
     #[serde(rename = "ERR_KEELBOX_STORE")]

@@ -1,7 +1,7 @@
 /** Images as `images` shows them: one row for each name, as docker has it. */
 import type {ImageSummary} from '../../border/images';
 import {humanSize} from '../../output/size';
-import {humanDuration, since} from '../../output/time';
+import {ago} from '../../output/time';
 
 const shortIdLength = 12;
 export const none = '<none>';
@@ -56,16 +56,22 @@ export function imageCells({image, repository, tag, created}: ImageRow, options:
     tag,
     ...(options.digests ? [image.digest] : []),
     shownImageId(image.id, options.isFull),
-    ago(created, options.now),
+    createdSince(created, options.now),
     humanSize(image.size),
   ];
 }
 
-export function ago(created: number, now: number): string {
-  return Number.isNaN(created) ? 'N/A' : `${humanDuration(since(created, now))} ago`;
+function createdSince(created: number, now: number): string {
+  return Number.isNaN(created) ? 'N/A' : ago(created, now);
 }
 
-/** Docker's field names, which tools read: docker prints one such object per line for `--format json`. */
+/** What `--format table` prints, as a template. */
+export const imageTable = '{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}';
+
+/** The headings of `table` templates that are not their field's name. */
+export const imageFieldHeadings = {ID: 'IMAGE ID', CreatedSince: 'CREATED', CreatedAt: 'CREATED AT'};
+
+/** Docker's fields, for `--format json` and templates: docker prints one such object per line for the former. */
 export function imageObject(row: ImageRow, isFull: boolean, now: number): Record<string, string> {
   const {image, repository, tag, created} = row;
   return {
@@ -76,7 +82,7 @@ export function imageObject(row: ImageRow, isFull: boolean, now: number): Record
           .toISOString()
           .replace('T', ' ')
           .replace(/\.\d+Z$/, ' +0000 UTC'),
-    CreatedSince: ago(created, now),
+    CreatedSince: createdSince(created, now),
     Digest: image.digest,
     ID: shownImageId(image.id, isFull),
     Repository: repository,

@@ -14,6 +14,14 @@ pub(super) fn shared(store: &Store) -> Result<OwnedFd, Failure> {
     take(store, FlockOperation::LockShared)
 }
 
+/// The lock, held by nobody else.
+pub(super) struct Exclusive(#[allow(dead_code, reason = "held, not read")] OwnedFd);
+
+/// Waits until nobody else has the lock.
+pub(super) fn exclusive(store: &Store) -> Result<Exclusive, Failure> {
+    take(store, FlockOperation::LockExclusive).map(Exclusive)
+}
+
 fn take(store: &Store, operation: FlockOperation) -> Result<OwnedFd, Failure> {
     let path = store.lock();
     let fail = |errno: rustix::io::Errno| store_failure("lock", &path, &errno.into());

@@ -186,8 +186,7 @@ impl<'a> Stage<'a> {
             compression: None,
             limits: unpack::limits()?,
         })?;
-        let digest =
-            |hex: &str| Digest::from_hex(hex).ok_or_else(|| invalid("a layer could not be hashed"));
+        let digest = |text: &str| Digest::parse(text).map_err(invalid);
         let (blob, diff_id) = (digest(&unpacked.digest)?, digest(&unpacked.diff_id)?);
         if let Some(expected) = &source.digest {
             same(&blob, expected, &format!("the layer {expected}"), "digest")?;

@@ -3,7 +3,8 @@
 use crate::op::Slot;
 
 pub(crate) const ROOT: Slot = 0;
-pub(crate) const DATA: Slot = 1;
+/// The slot of the writable layers.
+pub const DATA: Slot = 1;
 /// The slot of /dev.
 pub const DEV: Slot = 2;
 pub(crate) const PROC: Slot = 3;
