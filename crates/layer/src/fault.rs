@@ -57,7 +57,7 @@ impl Fault {
     pub fn elsewhere(what: &str, errno: Errno, note: &str) -> Self {
         let mut fault = Self::call(what, errno);
         if !note.is_empty() {
-            fault.why = note.into();
+            fault.why = format!("{}: {note}", fault.why);
         }
         fault
     }

@@ -9,6 +9,8 @@ mod header;
 mod pax;
 mod reader;
 mod sparse;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use entry::{Entry, Extent, Kind, Time};
