@@ -143,6 +143,8 @@ export interface ContainerSummary {
   id: string;
   name: string;
   image: string;
+  /** Of a stored image. */
+  imageId?: string;
   command: string[];
   labels?: Record<string, string>;
   status: 'created' | 'running' | 'exited';

@@ -104,6 +104,12 @@ export interface RemovedImage {
   freed: number;
 }
 
+export interface StoreProblem {
+  what: string;
+  path: string;
+  repaired: boolean;
+}
+
 export interface ImagesNative {
   /** The images, in no order. */
   imageList(): ImageSummary[];
@@ -120,4 +126,6 @@ export interface ImagesNative {
   imageTag(reference: string, name: string): void;
   /** Takes names from an image, without names all of them; answers what went. */
   imageUntag(reference: string, names: readonly string[]): string[];
+  /** Looks at everything in the store. */
+  storeCheck(options: {quick: boolean; repair: boolean}): Promise<StoreProblem[]>;
 }

@@ -135,3 +135,18 @@ pub fn image_untag(env: &Env, reference: String, names: Vec<String>) -> Result<V
             .and_then(|roots| keelbox_engine::untag_image(&roots, &reference, &names)),
     )
 }
+
+/// Looks at everything in the store; answers what is not as it should be.
+#[napi(
+    ts_args_type = "options: {quick: boolean, repair: boolean}",
+    ts_return_type = "Promise<object[]>"
+)]
+pub fn store_check(options: Object<'_>) -> Result<AsyncTask<EngineTask>> {
+    let options = keelbox_engine::CheckOptions {
+        quick: options.get::<bool>("quick")?.unwrap_or(false),
+        repair: options.get::<bool>("repair")?.unwrap_or(false),
+    };
+    Ok(EngineTask::start(move |roots| {
+        keelbox_engine::check(roots, options)
+    }))
+}

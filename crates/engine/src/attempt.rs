@@ -1,6 +1,7 @@
 //! One try to start a container: everything that is made for it, so that it can be taken back.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -311,7 +312,7 @@ fn config(
         command: command.unwrap_or_default(),
         created_at: config::now(),
         rm: request.rm,
-        labels: config::pairs(&request.confinement.labels),
+        labels: labels(request, image),
         annotations: config::pairs(&request.confinement.annotations),
         cgroups: cgroups(plan)
             .map(|path| path.to_string_lossy().into_owned())
@@ -326,6 +327,13 @@ fn config(
             .unwrap_or_default(),
         binaries: binaries::key_of(&image.root),
     }
+}
+
+/// The image's, and over them the user's.
+fn labels(request: &RunRequest, image: &ImageConfig) -> BTreeMap<String, String> {
+    let mut labels = image.labels.clone();
+    labels.extend(config::pairs(&request.confinement.labels));
+    labels
 }
 
 type Heard = (i32, Option<OwnedFd>);

@@ -3,6 +3,7 @@
 //! An image is visible from the moment that its record is written, and everything that it needs was put in place before.
 //! What is being made lies in a locked directory of its own, so that a command that was killed leaves nothing but that.
 
+mod check;
 mod describe;
 mod import;
 mod list;
@@ -16,6 +17,7 @@ mod stage;
 mod sweep;
 mod workspace;
 
+pub use check::{CheckOptions, Problem, check};
 pub use describe::{ImageDescription, LayerDescription, describe_image};
 pub use import::{Importing, import};
 pub use list::{ImageSummary, images};

@@ -45,9 +45,9 @@ pub use client::attach;
 pub use events::ContainerEvent;
 pub use export::export;
 pub use images::{
-    ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage, Loading,
-    RemovedImage, SaveFormat, Saving, describe_image, images, import, load, prune_images,
-    remove_image, save, tag_image, untag_image,
+    CheckOptions, ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage,
+    Loading, Problem, RemovedImage, SaveFormat, Saving, check, describe_image, images, import,
+    load, prune_images, remove_image, save, tag_image, untag_image,
 };
 pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};

@@ -1,5 +1,7 @@
 //! Which containers there are.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use keelbox_spec::failure::{Code, Failure};
@@ -19,6 +21,11 @@ pub struct ContainerSummary {
     pub name: String,
     /// Its image, or the directory that is its root.
     pub image: String,
+    /// The id of that image, of a stored one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
     /// Its command.
     pub command: Vec<String>,
     /// `created`, `running` or `exited`.
@@ -107,6 +114,8 @@ pub(crate) fn summary(roots: &Roots, id: &str) -> Option<ContainerSummary> {
         id: config.id,
         name: config.name,
         image: config.image,
+        image_id: config.image_id,
+        labels: config.labels,
         command: config.command,
         status,
         pid: state.as_ref().map(|state| state.pid),

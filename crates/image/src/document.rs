@@ -13,8 +13,8 @@ use crate::platform::Platform;
 pub const MANIFEST_LIMIT: u64 = 4 << 20;
 /// Bytes that a configuration may have.
 pub const CONFIG_LIMIT: u64 = 8 << 20;
-/// Layers that an image may have: the kernel mounts no more of them as one root.
-const LAYER_COUNT_LIMIT: usize = 400;
+/// Layers that an image may have: a plan has places for no more, and docker makes at most 127.
+const LAYER_COUNT_LIMIT: usize = 128;
 
 /// Media types.
 pub mod media_type {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub type Slot = u8;
 
 /// How many slots there are.
-pub const SLOTS: usize = 128;
+pub const SLOTS: usize = 256;
 
 /// Namespaces, with the kernel's names and values (`linux/sched.h`).
 #[allow(missing_docs, reason = "namespaces(7) says what each is")]

@@ -3,10 +3,12 @@ import type {CommandDefinition} from '../definition';
 import {imageExistsCommand} from './exists';
 import {historyCommand} from './history';
 import {importCommand} from './import';
+import {imageInspectCommand, inspectCommand} from './inspect';
 import {loadCommand} from './load';
 import {imagePruneCommand} from './prune';
 import {rmiCommand} from './rmi';
 import {saveCommand} from './save';
+import {systemCheckCommand} from './system-check';
 import {tagCommand, untagCommand} from './tag';
 
 export const imageCommands: readonly CommandDefinition[] = [
@@ -19,4 +21,7 @@ export const imageCommands: readonly CommandDefinition[] = [
   historyCommand,
   imagePruneCommand,
   imageExistsCommand,
+  inspectCommand,
+  imageInspectCommand,
+  systemCheckCommand,
 ];

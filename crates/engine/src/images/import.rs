@@ -10,6 +10,7 @@ use keelbox_spec::failure::{Code, Failure};
 use serde::{Deserialize, Serialize};
 
 use super::stage::Stage;
+use super::sweep::tidy;
 use super::{open, open_store};
 use crate::roots::Roots;
 
@@ -63,6 +64,7 @@ pub fn import(roots: &Roots, importing: &Importing) -> Result<String, Failure> {
     // Read as what runs it will read it: a value of a wrong kind is an error now.
     RunConfig::deserialize(&importing.config).map_err(bad)?;
     let store = open_store(roots)?;
+    tidy(roots, &store)?;
     let mut stage = Stage::new(&store)?;
     let file = open::open_file(&store, importing.path.as_deref())?;
     let member = Member::whole(Arc::new(file))?;

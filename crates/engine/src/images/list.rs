@@ -35,6 +35,7 @@ pub struct ImageSummary {
 /// None: what cannot be read is not there.
 pub fn images(roots: &Roots) -> Result<Vec<ImageSummary>, Failure> {
     let store = Store::new(&roots.root);
+    super::workspace::collect(&store);
     let mut named: HashMap<_, Vec<String>> = HashMap::new();
     for name in names(&store) {
         named

@@ -7,6 +7,7 @@ use keelbox_spec::failure::Failure;
 use serde::{Deserialize, Serialize};
 
 use super::stage::Stage;
+use super::sweep::tidy;
 use super::{open, open_store};
 use crate::roots::Roots;
 
@@ -37,6 +38,7 @@ pub struct LoadedImage {
 /// The archive is not one, something in it is not what it says, or the store cannot be written.
 pub fn load(roots: &Roots, loading: &Loading) -> Result<Vec<LoadedImage>, Failure> {
     let store = open_store(roots)?;
+    tidy(roots, &store)?;
     let mut stage = Stage::new(&store)?;
     let source = open::open(&store, loading.path.as_deref())?;
     let mut loaded = Vec::new();

@@ -22,6 +22,14 @@ pub(super) fn exclusive(store: &Store) -> Result<Exclusive, Failure> {
     take(store, FlockOperation::LockExclusive).map(Exclusive)
 }
 
+/// The lock, if nobody else has it.
+pub(super) fn try_exclusive(store: &Store) -> Result<Option<Exclusive>, Failure> {
+    match take(store, FlockOperation::NonBlockingLockExclusive) {
+        Err(failure) if failure.errno.as_deref() == Some("EAGAIN") => Ok(None),
+        other => other.map(|lock| Some(Exclusive(lock))),
+    }
+}
+
 fn take(store: &Store, operation: FlockOperation) -> Result<OwnedFd, Failure> {
     let path = store.lock();
     let fail = |errno: rustix::io::Errno| store_failure("lock", &path, &errno.into());

@@ -1,16 +1,17 @@
 //! Getting an image ready: everything of it is made and verified in a workspace, and then put in place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use keelbox_image::{
     Candidate, Compression, Descriptor, Digest, ImageRecord, LayerRecord, LayerShape, LayerSource,
-    Manifest, Store, StoredLayer, invalid, media_type, write_name,
+    Manifest, Member, Store, StoredLayer, invalid, media_type, read_image, write_name,
 };
-use keelbox_spec::failure::Failure;
+use keelbox_spec::failure::{Code, Failure};
 use rustix::fs::FlockOperation;
 
 use super::lock;
@@ -226,22 +227,86 @@ impl<'a> Stage<'a> {
     /// Puts everything in place, the records last: from then on the images are there.
     pub(super) fn publish(self) -> Result<(), Failure> {
         let _lock = lock::shared(self.store)?;
+        let new: Vec<_> = self
+            .images
+            .iter()
+            .filter(|(image, _)| !is_whole(self.store, &image.id))
+            .map(|(image, _)| image)
+            .collect();
+        let needed: HashSet<&Digest> = new
+            .iter()
+            .flat_map(|image| {
+                let layers = image.layers.iter().map(|layer| &layer.blob);
+                [&image.id, &image.manifest].into_iter().chain(layers)
+            })
+            .collect();
         for (chain_id, layer) in &self.layers {
             if let Some(made) = &layer.made {
                 place_layer(made, &self.store.layer(chain_id))?;
             }
         }
-        for (digest, path) in &self.blobs {
+        for (digest, path) in self
+            .blobs
+            .iter()
+            .filter(|(digest, _)| needed.contains(digest))
+        {
             let place = self.store.blob(digest);
             std::fs::rename(path, &place).map_err(|error| store_failure("make", &place, &error))?;
         }
-        for (image, names) in &self.images {
+        if let Some(lost) = needed.iter().find(|blob| !self.store.blob(blob).exists()) {
+            // It was there when this image was made ready, and somebody has removed what it belonged to since.
+            return Err(Failure::new(
+                Code::Store,
+                format!("the blob {lost} was removed meanwhile"),
+            )
+            .hint("load the image again"));
+        }
+        for image in new {
             image.write(self.store)?;
+        }
+        for (image, names) in &self.images {
             for name in names {
                 write_name(self.store, name, &image.id)?;
             }
         }
         Ok(())
+    }
+}
+
+/// Whether there is this image with all that it needs: it then stays as it is, also when the same came in other blobs now.
+fn is_whole(store: &Store, id: &Digest) -> bool {
+    read_image(store, id).is_some_and(|image| {
+        let layers = image.layers.iter().map(|layer| &layer.blob);
+        let mut blobs = [&image.id, &image.manifest].into_iter().chain(layers);
+        blobs.all(|blob| store.blob(blob).exists())
+    })
+}
+
+/// Unpacks a layer of an image again, from its blob.
+pub(super) fn restore_layer(
+    store: &Store,
+    layer: &LayerRecord,
+    below: &[LayerRecord],
+) -> Result<(), Failure> {
+    let mut stage = Stage::new(store)?;
+    for lower in below {
+        let found = existing(store, &lower.chain_id)
+            .ok_or_else(|| invalid(format!("the layer {} is missing", lower.chain_id)))?;
+        stage.layers.insert(lower.chain_id.clone(), found);
+    }
+    let path = store.blob(&layer.blob);
+    let file = File::open(&path).map_err(|error| store_failure("read", &path, &error))?;
+    let member = Member::whole(Arc::new(file))?;
+    let source = LayerSource {
+        diff_id: layer.diff_id.clone(),
+        digest: Some(layer.blob.clone()),
+        compression: Compression::of_magic(&member.magic()),
+        member,
+    };
+    let made = stage.unpack(&source, &layer.chain_id, below)?;
+    match &made.made {
+        Some(made) => place_layer(made, &store.layer(&layer.chain_id)),
+        None => Ok(()),
     }
 }
 

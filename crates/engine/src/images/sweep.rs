@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::PathBuf;
 
-use keelbox_image::{ImageRecord, Store, StoredLayer, images, unused};
+use keelbox_image::{Store, StoredLayer, images, unused};
 use keelbox_spec::failure::Failure;
 use rustix::fs::FlockOperation;
 
@@ -23,6 +24,30 @@ pub(super) fn containers(roots: &Roots) -> Vec<Config> {
         .collect()
 }
 
+/// The files and directories of the store that nothing needs. The caller holds the lock.
+pub(super) fn orphans(roots: &Roots, store: &Store) -> Vec<PathBuf> {
+    let found = unused(store, &images(store), &needed(roots));
+    let layers = found.layers.into_iter().map(|(_, path)| path);
+    found.files.into_iter().chain(layers).collect()
+}
+
+fn needed(roots: &Roots) -> HashSet<String> {
+    let containers = containers(roots).into_iter();
+    containers.flat_map(|config| config.layers).collect()
+}
+
+/// What commands that were killed have left: their workspaces, and what they had put in place for an image that did not
+/// come. Somebody else who is at it does it as well.
+pub(super) fn tidy(roots: &Roots, store: &Store) -> Result<(), Failure> {
+    super::workspace::collect(store);
+    let swept = match super::lock::try_exclusive(store)? {
+        Some(lock) => Some(sweep(roots, store, &lock)?),
+        None => None,
+    };
+    drop(swept);
+    Ok(())
+}
+
 /// What is left to do when the lock is free again: the directories of layers that are no more.
 pub(super) struct Swept {
     /// The chain ids of the layers that went.
@@ -36,12 +61,7 @@ pub(super) struct Swept {
 /// Takes everything out of the store that neither an image nor a container needs. What takes long, the removal of layers, is
 /// left for when the lock is free: a layer is out of the store once it has another name.
 pub(super) fn sweep(roots: &Roots, store: &Store, _lock: &Exclusive) -> Result<Swept, Failure> {
-    let needed: HashSet<String> = containers(roots)
-        .into_iter()
-        .flat_map(|config| config.layers)
-        .collect();
-    let images: Vec<ImageRecord> = images(store);
-    let found = unused(store, &images, &needed);
+    let found = unused(store, &images(store), &needed(roots));
     let mut freed = 0u64;
     for path in &found.files {
         freed += fs::symlink_metadata(path).map_or(0, |stat| stat.len());

@@ -45,7 +45,7 @@ fn layered(
     layers: &[std::path::PathBuf],
 ) -> Result<(), Failure> {
     let mut lower = Vec::new();
-    for (slot, layer) in (slots::LAYER..slots::HOST).zip(layers) {
+    for (slot, layer) in (slots::LAYER..=Slot::MAX).zip(layers) {
         clone(
             context,
             steps,

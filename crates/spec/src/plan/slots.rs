@@ -16,14 +16,14 @@ pub(crate) const MQUEUE: Slot = 7;
 pub(crate) const CGROUP: Slot = 8;
 pub(crate) const CGROUP_V1: Slot = 9;
 pub(crate) const CGROUP_V2: Slot = 10;
-/// Layers of the root.
-pub(crate) const LAYER: Slot = 16;
 /// Parts of the image `host`.
 pub(crate) const HOST: Slot = 48;
 /// Volumes and tmpfs mounts of the user.
 pub(crate) const VOLUME: Slot = 64;
 /// The first slot after those of volumes.
 pub(crate) const END: Slot = 128;
+/// Layers of the root, up to the last slot: as many as docker's images can have, and one.
+pub(crate) const LAYER: Slot = 128;
 
 /// Where the mount of a slot that others go into is.
 #[must_use]
