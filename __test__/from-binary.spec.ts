@@ -10,6 +10,7 @@ import {
   readdirSync,
   readlinkSync,
   realpathSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -237,6 +238,34 @@ test('a text, a program for another machine, and one that is cut short are refus
     (await run([write('short', foreign.subarray(0, 30))], [], who)).stderr,
     /it ends in the middle of its own headers/,
   );
+});
+
+test.asEach('import makes an image of them, which needs the programs no more', async (t, who) => {
+  const program = path.join(folderOf(who), 'greet');
+  writeFileSync(program, '#!/bin/sh\necho "hello $1"; id -u\n', {mode: 0o755});
+  const words = ['import', '--from-binary', program, '--from-binary', 'id', '-c', 'ENV A=1', 'greeter:1'];
+  const imported = await keelbox(words, who);
+  t.is(imported.exitCode, 0, imported.stderr);
+  t.regex(imported.stdout, /^sha256:[0-9a-f]{64}\n$/);
+  const history = await keelbox(['history', '--format', '{{.Comment}}: {{.Size}}', 'greeter:1'], who);
+  t.regex(history.stdout, /^imported from \S+greet, id: \d[\d.]*[kM]B\n$/);
+  unlinkSync(program);
+  const byDefault = await keelbox(['run', '--rm', 'greeter:1'], who);
+  t.is(byDefault.stdout, 'hello \n0\n', byDefault.stderr);
+  const environment = await keelbox(['run', '--rm', 'greeter:1', 'sh', '-c', 'echo $A $PATH'], who);
+  t.regex(environment.stdout, new RegExp(`^1 /usr/local/sbin:.*:${path.dirname(program)}\\n$`));
+  t.is((await keelbox(['rmi', 'greeter:1'], who)).exitCode, 0);
+});
+
+test('import says what it wants', async t => {
+  const refused = async (words: string[], says: RegExp) => {
+    const {exitCode, stdout, stderr} = await keelbox(['import', ...words]);
+    t.like({exitCode, stdout}, {exitCode: 125, stdout: ''});
+    t.regex(stderr, says);
+  };
+  await refused([], /needs a FILE, - for stdin, or --from-binary PATH[\s\S]*ERR_KEELBOX_USAGE/);
+  await refused(['--from-binary', 'sh', 'file.tar', 'name'], /with --from-binary there is no FILE/);
+  await refused(['--from-binary', '/no/such', 'name'], /cannot make a root of \/no\/such/);
 });
 
 test.asUser('a program that its user may not read is refused', async (t, who) => {
