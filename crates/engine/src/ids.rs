@@ -5,6 +5,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use keelbox_spec::failure::{Code, Failure};
 use nix::fcntl::{FcntlArg, fcntl};
@@ -36,12 +37,22 @@ fn file(roots: &Roots) -> std::path::PathBuf {
     }
 }
 
+fn open(path: &Path) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(0o600))
+        .map_err(|errno| store_failure("open", path, &errno.into()))
+}
+
 /// Takes a free range: its lock and its first id.
 pub(crate) fn take(roots: &Roots, id: &str) -> Result<(OwnedFd, u32), Failure> {
-    let path = file(roots);
-    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = rustix::fs::openat(CWD, &path, flags, Mode::from_raw_mode(0o600))
-        .map_err(|errno| store_failure("open", &path, &errno.into()))?;
+    let file = open(&file(roots)).or_else(|failure| {
+        // A read-only system has no shared place; the run root can be written, or nothing could have come this far.
+        if failure.errno.as_deref() == Some("EROFS") {
+            open(&roots.run_root.join("ids"))
+        } else {
+            Err(failure)
+        }
+    })?;
     // Anywhere to begin with: starts at the same time then seldom want the same one.
     let begin = u32::from_str_radix(id.get(..8).unwrap_or("0"), 16).unwrap_or(0);
     for attempt in 0..COUNT {
