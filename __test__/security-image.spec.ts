@@ -128,22 +128,25 @@ for (const [way, to] of Object.entries(WAYS)) {
     );
   });
 
-  test.asEach(`a volume’s mount point behind a link (${way}) is made inside (CVE-2021-30465)`, async (t, who) => {
-    await contained(
-      t,
-      who,
-      ({link, canary}) => link('data', to(canary)),
-      async (rootfs, canary) => {
-        const volume = canaryFolder(who);
-        writeFileSync(path.join(volume, 'secret'), 'volume');
-        const script = 'cat /data/deep/dir/secret; echo made > /data/made; echo made > /data/deep/made';
-        const mounts = [`${volume}:/data/deep/dir`, `${volume}/secret:/data/deep/file`];
-        const result = await inside(script, {...who, rootfs, flags: mounts.flatMap(mount => ['-v', mount])});
-        t.is(result.stdout, 'volume', `${canary}: ${result.stderr}`);
-        return result;
-      },
-    );
-  });
+  test.asEach(
+    `a volume’s mount point behind a link (${way}) is made inside (CVE-2021-30465, CVE-2019-18837, CVE-2024-5154, CVE-2026-87766)`,
+    async (t, who) => {
+      await contained(
+        t,
+        who,
+        ({link, canary}) => link('data', to(canary)),
+        async (rootfs, canary) => {
+          const volume = canaryFolder(who);
+          writeFileSync(path.join(volume, 'secret'), 'volume');
+          const script = 'cat /data/deep/dir/secret; echo made > /data/made; echo made > /data/deep/made';
+          const mounts = [`${volume}:/data/deep/dir`, `${volume}/secret:/data/deep/file`];
+          const result = await inside(script, {...who, rootfs, flags: mounts.flatMap(mount => ['-v', mount])});
+          t.is(result.stdout, 'volume', `${canary}: ${result.stderr}`);
+          return result;
+        },
+      );
+    },
+  );
 
   test.asEach(`--tmpfs and --workdir behind a link (${way}) stay inside (CVE-2026-55686)`, async (t, who) => {
     await contained(
@@ -163,7 +166,7 @@ for (const [way, to] of Object.entries(WAYS)) {
   });
 
   test.asEach(
-    `/dev/null, console, shm, pts and ptmx that are links (${way}) do nothing (CVE-2025-31133, CVE-2025-52565)`,
+    `/dev/null, console, shm, pts and ptmx that are links (${way}) do nothing (CVE-2025-31133, CVE-2025-62161, CVE-2025-52565, CVE-2026-88264, CVE-2026-88265)`,
     async (t, who) => {
       await contained(
         t,
@@ -212,7 +215,7 @@ for (const [name, target] of Object.entries({
   'the root': '/',
 })) {
   test.asEach(
-    `a mount point that the root links to ${name} is refused, as that path itself is (CVE-2025-52881)`,
+    `a mount point that the root links to ${name} is refused, as that path itself is (CVE-2025-52881, CVE-2025-62596)`,
     async (t, who) => {
       await contained(
         t,
@@ -302,7 +305,7 @@ test.asEach('a volume over /dev does not decide what the masks are made of', asy
 });
 
 test.asEach(
-  'a mount point that another container swaps for a link meanwhile leads nowhere (CVE-2021-30465)',
+  'a mount point that another container swaps for a link meanwhile leads nowhere (CVE-2021-30465, CVE-2024-45310, CVE-2021-25741)',
   async (t, who) => {
     const shared = canaryFolder(who);
     const canary = canaryFolder(who);

@@ -136,13 +136,16 @@ const probe = (calls: Record<string, (number | string)[]>) =>
     .map(([name, args]) => `$! = 0; $r = syscall(${args.join(', ')}); print "${name} ", $r == -1 ? $! + 0 : 0, "\\n";`)
     .join(' ')}'`;
 
-withPerl.asEach('system calls that containers do not need are refused with EPERM', async (t, who) => {
-  const found = (await answer(t, probe(REFUSED), who)).trim().split('\n');
-  t.deepEqual(
-    found,
-    Object.keys(REFUSED).map(name => `${name} ${EPERM}`),
-  );
-});
+withPerl.asEach(
+  'system calls that containers do not need are refused with EPERM (CVE-2022-0185, CVE-2023-32233, CVE-2024-1086)',
+  async (t, who) => {
+    const found = (await answer(t, probe(REFUSED), who)).trim().split('\n');
+    t.deepEqual(
+      found,
+      Object.keys(REFUSED).map(name => `${name} ${EPERM}`),
+    );
+  },
+);
 
 withPerl.asEach('for some of them it is the filter alone that refuses', async (t, who) => {
   const {keyctl = [], vmsplice = [], kcmp = []} = REFUSED;
@@ -161,7 +164,7 @@ withPerl.asEach(
 
 const FAMILIES = {AF_ALG: 38, AF_VSOCK: 40, AF_PACKET: 17, AF_XDP: 44, AF_RDS: 21, AF_CAN: 29};
 
-withPerl.asEach('sockets of families with a past are refused, the usual ones work', async (t, who) => {
+withPerl.asEach('sockets of families with a past are refused, the usual ones work (CVE-2026-31431)', async (t, who) => {
   const sockets = (families: Record<string, number | string>) =>
     Object.fromEntries(
       Object.entries(families).map(([name, family]) => [name, [41, family, name === 'AF_ALG' ? 5 : 2, 0]]),
@@ -199,7 +202,7 @@ withPerl.asEach('ping needs no capability: a datagram socket for ICMP opens', as
   t.is(await answer(t, probe({ping: [41, 2, 2, 1]}), {...who, flags: ['-u', '1000', '--cap-drop', 'ALL']}), 'ping 0\n');
 });
 
-withPerl.asEach('nothing can be typed into a terminal (CVE-2016-10124)', async (t, who) => {
+withPerl.asEach('nothing can be typed into a terminal (CVE-2016-10124, CVE-2017-5226)', async (t, who) => {
   const ioctl = (request: string) =>
     `$! = 0; $b = "x"; $r = syscall(16, 0, ${request}, $b); print $r == -1 ? $! + 0 : 0, "\\n";`;
   const script = `perl -e '${['0x5412', '0x541c', '0x100005412'].map(ioctl).join(' ')}'`;
@@ -261,14 +264,20 @@ test.asEach('the container’s user cannot trace or signal what keelbox runs out
   t.is(await answer(t, 'ls -d /proc/[0-9]* | wc -l', {...who, flags: ['-u', '1000']}), '3\n');
 });
 
-test.asEach('nobody else can enter the folders that keelbox makes', async (t, who) => {
-  const parent = mkdtempSync(path.join(homeOf(who.asUser).home, 'state-'));
-  if (who.asUser) execFileSync('chown', [String(testUser().uid), parent]);
-  const env = {KEELBOX_ROOT: path.join(parent, 'root'), KEELBOX_RUNROOT: path.join(parent, 'run')};
-  t.is((await keelbox(['run', '--name', 'kept', 'host', '--', 'sh', '-c', 'echo x > /x'], {...who, env})).exitCode, 0);
-  for (const folder of Object.values(env)) {
-    t.is(statSync(folder).mode & 0o077, 0, folder);
-    t.true(readdirSync(folder).length > 0);
-  }
-  t.is((await keelbox(['rm', 'kept'], {...who, env})).exitCode, 0);
-});
+test.asEach(
+  'nobody else can enter the folders that keelbox makes (CVE-2021-41091, CVE-2021-41103, CVE-2024-25621, CVE-2025-4953)',
+  async (t, who) => {
+    const parent = mkdtempSync(path.join(homeOf(who.asUser).home, 'state-'));
+    if (who.asUser) execFileSync('chown', [String(testUser().uid), parent]);
+    const env = {KEELBOX_ROOT: path.join(parent, 'root'), KEELBOX_RUNROOT: path.join(parent, 'run')};
+    t.is(
+      (await keelbox(['run', '--name', 'kept', 'host', '--', 'sh', '-c', 'echo x > /x'], {...who, env})).exitCode,
+      0,
+    );
+    for (const folder of Object.values(env)) {
+      t.is(statSync(folder).mode & 0o077, 0, folder);
+      t.true(readdirSync(folder).length > 0);
+    }
+    t.is((await keelbox(['rm', 'kept'], {...who, env})).exitCode, 0);
+  },
+);

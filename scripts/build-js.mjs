@@ -26,6 +26,7 @@ const cliBundles = {
   'dist/cli.cjs': 'src/cli/main.ts',
   'dist/cli-reports.cjs': 'src/cli/reports.ts',
   'dist/cli-full.cjs': 'src/cli/full-door.ts',
+  'dist/cli-format.cjs': 'src/output/format.ts',
 };
 
 /**

@@ -3,8 +3,19 @@
  * `crates/spec/src/request.rs` (requests) or `crates/engine` (answers); the spec `native-shapes` holds both sides to it.
  */
 
+import type {ConfinementRequest} from './border/confinement';
+import type {ExportNative} from './border/export';
+import type {ImagesNative} from './border/images';
+import type {NamespacesRequest} from './border/namespaces';
+
+export type {NamespacesRequest} from './border/namespaces';
+
 /** What the container's root directory is made of. */
-export type RootRequest = {type: 'image'; name: string} | {type: 'rootfs'; path: string; overlay: boolean};
+export type RootRequest =
+  | {type: 'image'; name: string}
+  | {type: 'rootfs'; path: string; overlay: boolean}
+  /** Programs of this machine with their libraries: absolute paths, or names for PATH. */
+  | {type: 'binaries'; programs: string[]};
 
 export interface BindMount {
   type: 'bind';
@@ -57,13 +68,15 @@ export interface RunRequest {
   /** Default true. */
   noNewPrivileges?: boolean;
   /** Default `default`. */
-  seccomp?: 'default' | 'unconfined';
+  seccomp?: 'default' | 'unconfined' | {profile: string};
   /** False leaves the masked and read-only paths of /proc and /sys as the kernel shows them. Default true. */
   maskedPaths?: boolean;
-  /** Default `auto`: a range of its own. */
-  userns?: 'auto' | 'host';
-  /** Default `none`: a namespace with loopback only. */
-  network?: 'none' | 'host';
+  /** The words of `--userns`. Default: a range of its own, where that makes sense. */
+  userns?: string;
+  /** The words of `--network`. Default `none`: a namespace with loopback only. */
+  network?: string;
+  /** The other namespaces. Default: all its own. */
+  namespaces?: NamespacesRequest;
   /** A small init of ours as pid 1, the command as its child. */
   init?: boolean;
   /** Remove the container and its writable layer when it ends. */
@@ -79,6 +92,7 @@ export interface RunRequest {
   stdio?: StdioRequest;
   /** Report each step as it is done, and wait before the last one until all have been reported. */
   explain?: boolean;
+  confinement?: ConfinementRequest;
 }
 
 /** One operation of a plan. */
@@ -138,6 +152,7 @@ export interface ContainerSummary {
   name: string;
   image: string;
   command: string[];
+  labels?: Record<string, string>;
   status: 'created' | 'running' | 'exited';
   pid?: number;
   exitCode?: number;
@@ -165,7 +180,7 @@ export interface HostReport {
 /**
  * The addon. A failing call throws an `Error` that also carries the fields of `NativeErrorFields`.
  */
-export interface Native {
+export interface Native extends ExportNative, ImagesNative {
   /** Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. */
   prepare(request: RunRequest, onStep?: (step: StepDone) => void): Started;
   /** Replaces this process by the attach client of a container that `prepare` started. Never returns on success. */

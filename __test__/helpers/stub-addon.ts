@@ -14,7 +14,7 @@ const second = 1000, hour = 3600 * second;
 const base = {image: 'host', command: ['sh', '-c', 'sleep 1000; echo done']};
 const containers = [
   {...base, id: 'a'.repeat(64), name: 'host-otter', status: 'running', pid: 42, createdAt: now - 190 * second, startedAt: now - 185 * second},
-  {...base, id: 'b'.repeat(64), name: 'host-heron', command: ['true'], status: 'exited', exitCode: 7, createdAt: now - 3 * hour, startedAt: now - 3 * hour, finishedAt: now - 2 * hour},
+  {...base, id: 'b'.repeat(64), name: 'host-heron', command: ['true'], labels: {tier: 'front', 'org.x/y': 'a=b'}, status: 'exited', exitCode: 7, createdAt: now - 3 * hour, startedAt: now - 3 * hour, finishedAt: now - 2 * hour},
   {...base, id: 'c'.repeat(64), name: 'host-wren', command: ['\\u001b[31mred'], status: 'created', createdAt: now - 100 * hour},
 ];
 const step = {op: 'clone', syscall: 'clone3', detail: 'CLONE_NEWNS', why: 'mounts of its own', available: true};

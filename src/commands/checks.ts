@@ -26,6 +26,10 @@ export const isHostname = expected('letters, digits, "-", "_" and ".", at most 6
 
 export const isUser = expected('NAME|UID[:GROUP|GID]', value => /^[^:\s]+(:[^:\s]+)?$/.test(value));
 
+export const isOctalMode = expected('an octal number from 0 to 0777', value => /^0*[0-7]{1,3}$/.test(value));
+
+export const isInteger = expected('a whole number, perhaps negative', value => /^[+-]?\d{1,9}$/.test(value));
+
 export const isWholeNumber = expected('a whole number', value => /^\d+$/.test(value));
 
 /** One of a few words. */

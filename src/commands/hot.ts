@@ -1,8 +1,15 @@
 /** The verbs that people wait for; they are in the entry's bundle. */
 import type {CommandDefinition} from './definition';
+import {imagesCommand} from './images';
 import {psCommand} from './ps';
 import {rmCommand} from './rm';
 import {runCommand} from './run';
 import {versionCommand} from './version';
 
-export const hotCommands: readonly CommandDefinition[] = [runCommand, psCommand, rmCommand, versionCommand];
+export const hotCommands: readonly CommandDefinition[] = [
+  runCommand,
+  psCommand,
+  imagesCommand,
+  rmCommand,
+  versionCommand,
+];

@@ -23,6 +23,10 @@ export const runCommand = defineCommand({
       command: 'keelbox run --rm --rootfs ./debian:O -- apt-get update',
       text: 'a directory tree as the root, left unchanged',
     },
+    {
+      command: "keelbox run --rm --from-binary sh --from-binary ps -- sh -c 'ps'",
+      text: 'these two programs and the libraries they need, and nothing else',
+    },
     {command: 'keelbox run --dry-run host -- true', text: 'every kernel call it would make, and why'},
   ],
   positionals: {usage: 'IMAGE [COMMAND] [ARG...]', min: 0, max: Number.POSITIVE_INFINITY},
@@ -39,9 +43,14 @@ export const runCommand = defineCommand({
 
 function printPlan(request: RunRequest, format: string): number {
   const plan = engine().plan(request);
-  const subject = request.root.type === 'image' ? request.root.name : `--rootfs ${request.root.path}`;
-  writeOut(format === 'json' ? `${JSON.stringify(plan, null, 2)}\n` : planText(plan, subject));
+  writeOut(format === 'json' ? `${JSON.stringify(plan, null, 2)}\n` : planText(plan, subjectOf(request)));
   return 0;
+}
+
+function subjectOf({root}: RunRequest): string {
+  if (root.type === 'image') return root.name;
+  if (root.type === 'rootfs') return `--rootfs ${root.path}`;
+  return root.programs.map(program => `--from-binary ${program}`).join(' ');
 }
 
 function start(request: RunRequest, isQuiet: boolean): number {

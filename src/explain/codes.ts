@@ -55,12 +55,27 @@ Usual reasons:
   it lies on a mount with noexec, such as a --tmpfs: add :exec
 `,
   ERR_KEELBOX_IMAGE_NOT_FOUND: `
-There is no image of that name here.
+There is no image of that name or id in the store.
 
-What to do: check the name. Two things need no image:
+What to do: keelbox images lists what there is. Images come from archives and from directory trees:
+  keelbox load -i image.tar                  what docker, podman, skopeo and keelbox save have written
+  keelbox import rootfs.tar NAME             one layer, from the tar of a root directory
+Two things need no image:
   keelbox run --rm -it host                  this machine's own system, private files left out
   keelbox run --rm -it --rootfs ./tree:O     a directory tree, e.g. from debootstrap
 See also: keelbox explain host_image
+`,
+  ERR_KEELBOX_IMAGE_INVALID: `
+An image, or the archive that it is in, is not what it says: a digest, a size or a list of layers does not match, or a file of it is missing, too large or cut short. Nothing of it has been kept.
+
+Each layer, configuration and manifest is hashed and compared before anything of an image can be seen or run, so that what runs is what its digest names.
+
+What to do: get the image anew. If its maker wrote it like that, the message says which rule of the OCI image specification it breaks.
+`,
+  ERR_KEELBOX_IMAGE_IN_USE: `
+A container, running or not, was made of this image and needs its layers (exit code 2).
+
+What to do: remove the containers that the message names (keelbox rm NAME), or take only the name away: keelbox untag NAME. With keelbox rmi -f the image goes from the list at once, and its layers when the last of those containers does.
 `,
   ERR_KEELBOX_REGISTRY: `
 A registry did not answer, or not as the specification demands.
@@ -162,6 +177,17 @@ Usual reasons: it does not exist or is no directory; it is empty; you may not re
   keelbox run --rm --rootfs ./debian:O -- bash
 :O leaves the tree as it is; without it, the container writes into it.
 `,
+  ERR_KEELBOX_BINARY: `
+A root of programs (--from-binary) could not be put together. keelbox reads the headers of each program and finds its loader and libraries as the loader would: by paths in the program (RPATH, RUNPATH, $ORIGIN), /etc/ld.so.cache, and the usual directories; for musl, /etc/ld-musl-ARCH.path. Nothing is executed for it.
+
+Usual reasons:
+  the path is wrong, or the file has no x bit or cannot be read by you
+  the program is for another kind of machine (file FILE says which)
+  a library is not installed here, or is found by LD_LIBRARY_PATH only, which is not read
+  a script whose interpreter is not on this machine
+
+What a program loads by name while it runs (plug-ins, modules, locales) is not in the root: add it with -v, or with another --from-binary.
+`,
   ERR_KEELBOX_USER: `
 The user or group of -u is not in the container's /etc/passwd or /etc/group.
 
@@ -176,6 +202,18 @@ Usual reasons:
   the file system is read-only, or the directory belongs to somebody else
   it lies on NFS, or another file system without locks or extended attributes
 keelbox info shows the directories. To use others: --root and --runroot, or KEELBOX_ROOT and KEELBOX_RUNROOT.
+`,
+  ERR_KEELBOX_LAYER: `
+An archive with a layer or a root directory cannot be unpacked or written. The line "why" has the reason, and the entry.
+
+Usual reasons:
+  it has been cut short, or is no tar archive (gzip and zstd are understood)
+  it is made to do harm, or by a broken program: names with .., hard links to what is not in it, sizes that contradict each other
+  it asks for more than the limits allow. They are far above what images need; to raise one for an archive that you trust:
+    KEELBOX_LAYER_LIMITS=bytes=200g,ratio=2000,entries=5m,depth=1000 keelbox load ...
+  its files belong to users or groups that your range in /etc/subuid and /etc/subgid does not reach
+  the disk is full
+Nothing of it is kept.
 `,
   ERR_KEELBOX_RUNTIME: `
 keelbox-runtime, the program that makes and watches the container, ended or answered in a way that was not expected.

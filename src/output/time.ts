@@ -24,3 +24,8 @@ export function humanDuration(milliseconds: number): string {
 export function since(then: number, now: number): number {
   return Math.max(0, now - then);
 }
+
+/** `3 days ago`, `About a minute ago`. */
+export function ago(then: number, now: number): string {
+  return `${humanDuration(since(then, now))} ago`;
+}

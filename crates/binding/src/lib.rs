@@ -1,6 +1,8 @@
 //! The addon: converts arguments, results and errors between Node and the engine. Decides nothing.
 
 mod convert;
+pub mod export;
+pub mod images;
 mod start;
 
 use keelbox_engine::{Roots, StepDone};

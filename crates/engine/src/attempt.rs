@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_process::{receive, send, seqpacket_pair};
 use keelbox_spec::failure::{Code, Failure};
-use keelbox_spec::host::HostFacts;
 use keelbox_spec::image::{ImageConfig, Root};
 use keelbox_spec::op::{Op, Side};
 use keelbox_spec::plan::{self, Plan};
@@ -15,14 +14,16 @@ use keelbox_supervisor::protocol::{Event, Request};
 
 use crate::collect::collect;
 use crate::config::{self, Config};
+use crate::export::RootRecord;
 use crate::fallback::{Fallback, Lack};
-use crate::lifecycle::{Running, Started, StepDone, reap, wants_range};
+use crate::lifecycle::{Running, Started, StepDone, reap};
+use crate::namespaces::Looked;
 use crate::outputs::Outputs;
 use crate::plan_view::StepView;
 use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
 use crate::store::{Place, internal, new_id};
-use crate::{facts, host_root, ids, names, source, spawn, translate};
+use crate::{binaries, facts, host_root, ids, names, source, spawn, translate};
 
 /// A start that failed, and what this machine lacks if that is why.
 pub(crate) struct Refused {
@@ -37,7 +38,6 @@ pub(crate) struct Attempt<'a> {
     place: Place,
     name: String,
     ids: OwnedFd,
-    base: u32,
     plan: Plan,
     stdio: Stdio,
     outputs: Outputs,
@@ -51,22 +51,28 @@ impl<'a> Attempt<'a> {
         fallback: &Fallback,
     ) -> Result<Self, Failure> {
         let file_sources = source::file_sources(request)?;
-        let host = facts::gather(request);
+        let looked = Looked::up(roots, request)?;
+        let host = facts::gather(request, &looked.asked, &looked.found)?;
         let stdio = Stdio::arrange(request)?;
         roots.make()?;
+        // Until the configuration is written, which keeps the image's layers.
+        let _held = source::hold(roots, request)?;
         let image = source::image(roots, request, true)?;
         let id = new_id()?;
-        let (ids, base) = range(roots, request, &host, &id)?;
+        let count = looked.range(request, &image, &host)?;
+        let (ids, base) = range(roots, count, &id)?;
         let data = roots.containers().join(&id);
         let planned = plan::Place {
             id: id.clone(),
             data,
             base,
+            found: looked.found.clone(),
             file_sources,
             without: fallback.without,
         };
         let mut plan = plan::build(request, &image, &host, &planned)?;
         plan.notices.extend(fallback.notices.iter().cloned());
+        plan.notices.extend(source::notice(&image));
         let outputs = Outputs::open(request)?;
         let place = Place::make(roots, id)?;
         match fill(roots, request, &place, &image, &plan, &planned) {
@@ -76,7 +82,6 @@ impl<'a> Attempt<'a> {
                 place,
                 name,
                 ids,
-                base,
                 plan,
                 stdio,
                 outputs,
@@ -183,7 +188,8 @@ impl<'a> Attempt<'a> {
             name_link: text(&format!("../../names/{}", self.name)),
             own_stdio: self.stdio.own,
             blocking_stdio: self.stdio.blocking,
-            base: self.base,
+            base: self.plan.choices.base,
+            group_base: self.plan.choices.group_base,
             boot_id: facts::boot_id(),
         };
         start
@@ -192,14 +198,9 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn range(
-    roots: &Roots,
-    request: &RunRequest,
-    host: &HostFacts,
-    id: &str,
-) -> Result<(OwnedFd, u32), Failure> {
-    if wants_range(request, host) {
-        return ids::take(roots, id);
+fn range(roots: &Roots, count: u32, id: &str) -> Result<(OwnedFd, u32), Failure> {
+    if count > 0 {
+        return ids::take(roots, id, count);
     }
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
     Ok((nothing, 0))
@@ -282,9 +283,19 @@ fn config(
         command: command.unwrap_or_default(),
         created_at: config::now(),
         rm: request.rm,
+        labels: config::pairs(&request.confinement.labels),
+        annotations: config::pairs(&request.confinement.annotations),
         cgroups: cgroups(plan)
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
+        root: Some(RootRecord::of(&image.root)),
+        image_id: image.stored.as_ref().map(|stored| stored.id.clone()),
+        layers: image
+            .stored
+            .as_ref()
+            .map(|stored| stored.layers.clone())
+            .unwrap_or_default(),
+        binaries: binaries::key_of(&image.root),
     }
 }
 

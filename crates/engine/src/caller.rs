@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
-use keelbox_spec::host::SubordinateIds;
+use keelbox_spec::host::{IdRange, SubordinateIds};
 use rustix::thread::CapabilitySet;
 
 use crate::ids;
@@ -76,13 +76,13 @@ pub(crate) fn ids_of_nested_root() -> Option<SubordinateIds> {
     if !permitted().contains(MAPPER) {
         return None;
     }
-    let (uid, uid_count) = beyond_root(outer_ids("uid")?)?;
-    let (gid, gid_count) = beyond_root(outer_ids("gid")?)?;
+    let beyond = |kind| {
+        let (first, count) = beyond_root(outer_ids(kind)?)?;
+        Some(vec![IdRange { first, count }])
+    };
     Some(SubordinateIds {
-        uid,
-        uid_count,
-        gid,
-        gid_count,
+        uids: beyond("uid")?,
+        gids: beyond("gid")?,
     })
 }
 

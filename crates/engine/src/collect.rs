@@ -11,6 +11,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::config::{self, Config, State};
 use crate::facts;
+use crate::images;
 use crate::names;
 use crate::roots::Roots;
 use crate::store::{is_unlinked, open_directory, remove_path, try_lock};
@@ -133,9 +134,13 @@ fn record_unknown_exit(data: &Path) {
 pub(crate) fn remove_container(roots: &Roots, id: &str) {
     let path = roots.containers().join(id);
     let config = config::read::<Config>(&path, "config.json");
+    let image = config.as_ref().and_then(|config| config.image_id.clone());
     let _ = std::fs::remove_file(path.join("config.json"));
     remove_name(roots, id, config);
     remove_path(&path);
+    if let Some(image) = image {
+        images::after_container(roots, &image);
+    }
 }
 
 fn remove_name(roots: &Roots, id: &str, config: Option<Config>) {

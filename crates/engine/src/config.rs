@@ -1,8 +1,11 @@
 //! The configuration of a container, as it is kept in its data directory.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::export::RootRecord;
 
 /// The version of [`Config`]; a later one is not touched by this version.
 pub(crate) const VERSION: u32 = 1;
@@ -21,8 +24,26 @@ pub(crate) struct Config {
     pub(crate) created_at: u64,
     /// It goes when it ends.
     pub(crate) rm: bool,
+    /// Data of the user's; nothing reads them to decide anything.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) annotations: BTreeMap<String, String>,
     /// Control groups that were made for it.
     pub(crate) cgroups: Vec<String>,
+    /// What its root directory is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) root: Option<RootRecord>,
+    /// The id of the stored image that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image_id: Option<String>,
+    /// The chain ids of that image's layers: they stay as long as this container does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) layers: Vec<String>,
+    /// The key of its root, when that is made of programs (`binaries`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) binaries: Option<String>,
 }
 
 /// `state.json`, which the supervisor writes.
@@ -41,6 +62,17 @@ pub(crate) struct State {
 pub(crate) struct Exit {
     pub(crate) exit_code: u8,
     pub(crate) finished_at: u64,
+}
+
+/// `KEY=VALUE`, later ones win; no value is an empty one, as docker has it.
+pub(crate) fn pairs(texts: &[String]) -> BTreeMap<String, String> {
+    texts
+        .iter()
+        .map(|text| {
+            let (key, value) = text.split_once('=').unwrap_or((text, ""));
+            (key.to_owned(), value.to_owned())
+        })
+        .collect()
 }
 
 /// Reads a record; None: there is none, or it is not whole.

@@ -1,13 +1,18 @@
 //! What a plan must know about this machine, read from it.
 
+mod confinement;
+
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use keelbox_process::Maps;
-use keelbox_spec::host::{DeviceNode, HostFacts, SubordinateIds};
-use keelbox_spec::request::{NetworkRequest, RunRequest};
+use keelbox_spec::failure::{Code, Failure};
+use keelbox_spec::host::{DeviceNode, HostFacts, IdRange, SubordinateIds};
+use keelbox_spec::namespaces::{Asked, Found, Spaces, User};
+use keelbox_spec::op::namespace;
+use keelbox_spec::request::{NamespacesRequest, RunRequest};
 use rustix::process::{Resource, getrlimit};
 
 use crate::caller::{self, is_host_root};
@@ -17,12 +22,17 @@ const PROGRAM_DIRECTORIES: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/
 const CPUS: &str = "/sys/devices/system/cpu";
 
 /// Reads the facts that `request` depends on.
-pub(crate) fn gather(request: &RunRequest) -> HostFacts {
+pub(crate) fn gather(
+    request: &RunRequest,
+    asked: &Asked,
+    found: &Found,
+) -> Result<HostFacts, Failure> {
     let (uid, gid) = (
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
     );
-    let host_network = request.network == NetworkRequest::Host;
+    let spaces = Spaces::of(asked, found);
+    let host_network = spaces.is_host(namespace::CLONE_NEWNET);
     let file = |path: &str| {
         if host_network {
             fs::read(path).unwrap_or_default()
@@ -30,24 +40,51 @@ pub(crate) fn gather(request: &RunRequest) -> HostFacts {
             Vec::new()
         }
     };
-    HostFacts {
+    Ok(HostFacts {
         uid,
         gid,
         cgroups: keelbox_cgroups::discover(cgroup_parent()),
         permitted: caller::permitted().bits(),
         nested: uid == 0 && !is_host_root(),
         subordinate: subordinate(uid),
+        hostname: if spaces.is_host(namespace::CLONE_NEWUTS) {
+            host_name()
+        } else {
+            String::new()
+        },
+        user_name: if asked.user == User::Usual {
+            String::new()
+        } else {
+            user_name(uid).unwrap_or_default()
+        },
+        named: named(&request.namespaces)?,
+        mqueue: spaces.is_host(namespace::CLONE_NEWIPC) && is_mounted("/dev/mqueue"),
         nofile_hard: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
         last_capability: number("/proc/sys/kernel/cap_last_cap").unwrap_or(40),
         hosts: file("/etc/hosts"),
         resolv_conf: file("/etc/resolv.conf"),
+        confinement: confinement::gather(request),
         thermal_throttle: thermal_throttle(),
         devices: if request.privileged {
             devices(Path::new("/dev"), "")
         } else {
             Vec::new()
         },
-    }
+    })
+}
+
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Whether something is mounted on `directory`: it is on another device than its parent.
+fn is_mounted(directory: &str) -> bool {
+    let device = |path: &Path| fs::metadata(path).map(|stat| stat.dev()).ok();
+    let path = Path::new(directory);
+    device(path).is_some_and(|own| path.parent().and_then(device) != Some(own))
 }
 
 /// The group under which root's containers have theirs; `KEELBOX_CGROUP_PARENT` moves it. An ordinary user has none yet.
@@ -124,14 +161,11 @@ fn subordinate(uid: u32) -> Option<SubordinateIds> {
         return None;
     }
     let name = user_name(uid);
-    let (uid_first, uid_count) = range("/etc/subuid", uid, name.as_deref())?;
-    let (gid_first, gid_count) = range("/etc/subgid", uid, name.as_deref())?;
-    Some(SubordinateIds {
-        uid: uid_first,
-        uid_count,
-        gid: gid_first,
-        gid_count,
-    })
+    let ids = SubordinateIds {
+        uids: ranges("/etc/subuid", Some(uid), name.as_deref()),
+        gids: ranges("/etc/subgid", Some(uid), name.as_deref()),
+    };
+    (!ids.uids.is_empty() && !ids.gids.is_empty()).then_some(ids)
 }
 
 /// The id maps of an ordinary user's containers.
@@ -141,7 +175,7 @@ pub(crate) fn subordinate_maps() -> Option<Maps> {
         rustix::process::getegid().as_raw(),
     );
     let ids = subordinate(uid)?;
-    let (uids, gids) = keelbox_spec::plan::subordinate_maps(uid, gid, &ids);
+    let (uids, gids) = keelbox_spec::namespaces::subordinate_maps(uid, gid, &ids);
     Some(Maps { uids, gids })
 }
 
@@ -155,20 +189,46 @@ fn user_name(uid: u32) -> Option<String> {
     })
 }
 
-/// The first range of a user in /etc/subuid or /etc/subgid (subuid(5)), by name or by number.
-fn range(path: &str, uid: u32, name: Option<&str>) -> Option<(u32, u32)> {
-    let text = fs::read_to_string(path).ok()?;
-    let mut lines = text.lines();
-    lines.find_map(|line| {
+/// The ranges of a user in /etc/subuid or /etc/subgid (subuid(5)), by name or by number.
+fn ranges(path: &str, uid: Option<u32>, name: Option<&str>) -> Vec<IdRange> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let range = |line: &str| {
         let mut fields = line.split(':');
         let owner = fields.next()?;
-        let mine = Some(owner) == name || owner.parse() == Ok(uid);
+        let mine = Some(owner) == name || uid.is_some() && owner.parse().ok() == uid;
         let (first, count) = (
             fields.next()?.parse().ok()?,
             fields.next()?.trim().parse().ok()?,
         );
-        (mine && count > 0).then_some((first, count))
-    })
+        (mine && count > 0).then_some(IdRange { first, count })
+    };
+    text.lines().filter_map(range).collect()
+}
+
+/// The ranges of those whom `--subuidname` and `--subgidname` name; one flag alone is for both.
+pub(crate) fn named(words: &NamespacesRequest) -> Result<Option<SubordinateIds>, Failure> {
+    let (users, groups) = (&words.subuid_name, &words.subgid_name);
+    let (Some(user), Some(group)) = (
+        users.as_ref().or(groups.as_ref()),
+        groups.as_ref().or(users.as_ref()),
+    ) else {
+        return Ok(None);
+    };
+    let of = |flag: &str, path: &str, name: &str| {
+        let ranges = ranges(path, name.parse().ok(), Some(name));
+        if ranges.is_empty() {
+            return Err(
+                Failure::new(Code::Userns, format!("{flag}={name} has no ids"))
+                    .why(format!("{path} has no line for it"))
+                    .hint(format!("add a line such as {name}:100000:65536 to {path}")),
+            );
+        }
+        Ok(ranges)
+    };
+    Ok(Some(SubordinateIds {
+        uids: of("--subuidname", "/etc/subuid", user)?,
+        gids: of("--subgidname", "/etc/subgid", group)?,
+    }))
 }
 
 /// Device nodes below /dev, for `--privileged`. Terminals and shared memory are the container's own.

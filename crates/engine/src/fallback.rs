@@ -7,7 +7,7 @@ use std::path::Path;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::Root;
 use keelbox_spec::plan::Without;
-use keelbox_spec::request::{RunRequest, UsernsRequest};
+use keelbox_spec::request::RunRequest;
 
 use crate::attempt::Refused;
 use crate::roots::Roots;
@@ -44,7 +44,7 @@ impl Fallback {
     pub(crate) fn request(&self, request: &RunRequest) -> RunRequest {
         let mut request = request.clone();
         if self.without_userns {
-            request.userns = UsernsRequest::Host;
+            request.userns = Some("host".to_owned());
         }
         request
     }
@@ -125,7 +125,7 @@ impl Fallback {
 
     /// Only root's containers can do without, and not the image `host`, whose safety rests on it.
     fn no_userns(&mut self, request: &RunRequest, failure: &Failure) -> bool {
-        let may = caller::is_host_root() && request.userns == UsernsRequest::Auto;
+        let may = caller::is_host_root() && request.userns.is_none();
         if self.without_userns || !may {
             return false;
         }

@@ -5,22 +5,28 @@
 //! holds the lock on its state directory.
 
 mod attempt;
+mod binaries;
 mod caller;
 mod client;
 mod collect;
 mod config;
 mod events;
+mod export;
 mod facts;
 mod fallback;
 mod guarded;
 mod host_root;
 mod ids;
+mod images;
 mod info;
+mod layer_limits;
 mod lifecycle;
 mod list;
 mod names;
+mod namespaces;
 mod outer;
 mod outputs;
+mod pack;
 mod plan_view;
 mod remove;
 mod roots;
@@ -30,10 +36,17 @@ mod stdio;
 mod store;
 mod store_fs;
 mod translate;
+pub mod unpack;
 mod watch;
 
 pub use client::attach;
 pub use events::ContainerEvent;
+pub use export::export;
+pub use images::{
+    ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage, Loading,
+    RemovedImage, SaveFormat, Saving, describe_image, images, import, load, prune_images,
+    remove_image, save, tag_image, untag_image,
+};
 pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};

@@ -3,14 +3,14 @@
 use std::os::fd::OwnedFd;
 
 use keelbox_spec::failure::Failure;
-use keelbox_spec::host::HostFacts;
 use keelbox_spec::plan;
-use keelbox_spec::request::{RunRequest, UsernsRequest};
+use keelbox_spec::request::RunRequest;
 use serde::Serialize;
 
 use crate::attempt::Attempt;
 use crate::collect::collect;
 use crate::fallback::Fallback;
+use crate::namespaces::Looked;
 use crate::plan_view::{PlanView, StepView};
 use crate::roots::Roots;
 use crate::{facts, ids, source};
@@ -65,17 +65,18 @@ pub struct Started {
 /// As [`start`]'s planning.
 pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
     let image = source::image(roots, request, false)?;
-    let host = facts::gather(request);
+    let looked = Looked::up(roots, request)?;
+    let host = facts::gather(request, &looked.asked, &looked.found)?;
     let id = "0123456789abcdef".repeat(4);
     let place = plan::Place {
         data: roots.containers().join(&id),
-        base: if wants_range(request, &host) {
-            ids::FIRST
-        } else {
-            0
+        base: match looked.range(request, &image, &host)? {
+            0 => 0,
+            _ => ids::FIRST,
         },
         file_sources: source::file_sources(request)?,
         without: plan::Without::default(),
+        found: looked.found,
         id,
     };
     Ok(PlanView::of(&plan::build(request, &image, &host, &place)?))
@@ -106,11 +107,6 @@ pub fn start(
             Err(refused) => refused,
         };
     }
-}
-
-/// Whether the container is to have a range of host ids of its own.
-pub(crate) fn wants_range(request: &RunRequest, host: &HostFacts) -> bool {
-    !host.is_rootless() && request.userns == UsernsRequest::Auto && !request.privileged
 }
 
 /// A supervisor that has said its last word ends at once.

@@ -61,15 +61,20 @@ impl Roots {
     /// Makes the directories, for their owner alone (CVE-2021-41091).
     pub(crate) fn make(&self) -> Result<(), Failure> {
         for directory in [self.containers(), self.names(), self.running()] {
-            if !directory.is_dir() {
-                store_fs::check(&directory)?;
-                make_private(&directory)
-                    .map_err(|error| store_failure("make", &directory, &error))?;
-            }
+            make_if_missing(&directory)?;
         }
         check_owner(&self.root)?;
         check_owner(&self.run_root)
     }
+}
+
+/// Makes a directory of the store, for its owner alone.
+pub(crate) fn make_if_missing(directory: &Path) -> Result<(), Failure> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    store_fs::check(directory)?;
+    make_private(directory).map_err(|error| store_failure("make", directory, &error))
 }
 
 fn make_private(directory: &Path) -> std::io::Result<()> {

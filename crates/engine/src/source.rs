@@ -1,14 +1,15 @@
 //! What a request's root is made of, and what its mounts are: read from the machine before anything is made.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::{ImageConfig, Root};
 use keelbox_spec::request::{MountRequest, RootRequest, RunRequest};
 
-use crate::host_root;
 use crate::roots::Roots;
+use crate::{binaries, host_root, images};
 
 /// The image of a request; with `make`, what is made once for all its containers is made now.
 pub(crate) fn image(
@@ -18,14 +19,30 @@ pub(crate) fn image(
 ) -> Result<ImageConfig, Failure> {
     match &request.root {
         RootRequest::Image { name } if name == "host" => host_root::image(roots, make),
-        RootRequest::Image { name } => Err(Failure::new(
-            Code::ImageNotFound,
-            format!("no such image: {name}"),
-        )
-        .why("images from registries and archives are not here yet")
-        .hint("use the image `host`, or a directory: --rootfs DIR")),
+        RootRequest::Image { name } => images::image_config(roots, name),
+        RootRequest::Binaries { programs } => binaries::image(roots, programs, make),
         RootRequest::Rootfs { path, overlay } => rootfs(path, *overlay),
     }
+}
+
+/// The store's lock, for a request whose image is in the store.
+pub(crate) fn hold(roots: &Roots, request: &RunRequest) -> Result<Option<OwnedFd>, Failure> {
+    match &request.root {
+        RootRequest::Image { name } if name != "host" => images::hold(roots),
+        _ => Ok(None),
+    }
+}
+
+/// What to tell of an image for another kind of machine: its programs run only where the kernel has an emulator for them.
+pub(crate) fn notice(image: &ImageConfig) -> Option<String> {
+    let stored = image.stored.as_ref()?;
+    let machine = keelbox_image::machine();
+    (stored.architecture != machine && !stored.architecture.is_empty()).then(|| {
+        format!(
+            "the image {} is for {}, and this machine is {machine}",
+            image.name, stored.architecture
+        )
+    })
 }
 
 fn rootfs(given: &str, overlay: bool) -> Result<ImageConfig, Failure> {

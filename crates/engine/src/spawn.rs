@@ -14,7 +14,7 @@ use crate::{caller, guarded, outer};
 /// Tells the executable to go on as a sealed copy of itself.
 const SEAL: &CStr = c"seal";
 
-/// Above every number that an fd is moved to, so that moving one never closes another.
+/// Above every number that one of a few fds is moved to, so that moving one never closes another.
 pub(crate) const FIRST_FREE: RawFd = 16;
 
 /// The executable: beside the addon, wherever a bundler or package manager has put that.
@@ -66,8 +66,9 @@ pub(crate) fn spawn(role: &[&CStr], fds: &[BorrowedFd<'_>]) -> Result<i32, Failu
 fn start(program: &CStr, role: &[&CStr], fds: &[BorrowedFd<'_>]) -> nix::Result<i32> {
     let mut actions = PosixSpawnFileActions::init()?;
     let mut moved: Vec<OwnedFd> = Vec::new();
+    let first_free = RawFd::try_from(fds.len()).map_or(FIRST_FREE, |count| count.max(FIRST_FREE));
     for (target, fd) in (0..).zip(fds) {
-        let high = rustix::io::fcntl_dupfd_cloexec(fd, FIRST_FREE)
+        let high = rustix::io::fcntl_dupfd_cloexec(fd, first_free)
             .map_err(|errno| nix::errno::Errno::from_raw(errno.raw_os_error()))?;
         actions.add_dup2(high.as_raw_fd(), target)?;
         moved.push(high);

@@ -119,7 +119,7 @@ fn remove_by_executable(parent: &OwnedFd, name: &CString) {
 ///
 /// A command that clears up may look at the new directory, or take it for a leftover, at any moment until it is locked. It
 /// has the lock meanwhile, and only for that long.
-fn make_locked(path: &Path) -> Result<OwnedFd, Failure> {
+pub(crate) fn make_locked(path: &Path) -> Result<OwnedFd, Failure> {
     loop {
         make_directory(path)?;
         let directory = match open_directory(path) {

@@ -1,5 +1,7 @@
 //! From the step that failed to an error that a person can use.
 
+mod confine;
+
 use keelbox_spec::describe::describe;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::op::{Command, MapWriter, Op};
@@ -107,6 +109,7 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
             .why(unmapped(errno))
             .hint("copy it to ext4, xfs, btrfs or tmpfs, or use --userns=host"),
         Op::Overlay { .. } => overlay_failure(errno, note),
+        Op::Sysctl { .. } | Op::Confine(_) | Op::SetRlimit { .. } | Op::Seccomp { .. } => confine::failure(step, call, errno, note),
         Op::AttachDevices { .. } => attach_failure("dev", errno),
         Op::Attach { target, .. } => attach_failure(&target.to_string_lossy(), errno),
         _ => Failure::new(Code::Kernel, format!("the step {} failed: {call}", describe(&step.op).op))

@@ -2,6 +2,8 @@
 //!
 //! It is a copy of the launcher with one thread, so it may allocate; it reports, and never prints.
 
+pub(crate) mod confine;
+
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -14,12 +16,12 @@ use keelbox_sys::Errno;
 use keelbox_sys::exec::{CStringArray, exit_now};
 use rustix::event::{PollFd, PollFlags};
 use rustix::mount::MountPropagationFlags;
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::Signal;
 
 use crate::handshake::Message;
 use crate::socket::{receive, send};
 use crate::user::Identity;
-use crate::{console, credentials, exec, fresh, user};
+use crate::{accounts, console, credentials, exec, fresh, limits, user};
 
 /// Runs the init's steps and becomes the command. Ends the process when one fails.
 pub(crate) fn main(
@@ -116,12 +118,14 @@ impl Init {
             Op::EnterCgroups => self.enter_cgroups(),
             Op::Unshare { namespaces } => unshare(*namespaces),
             Op::BecomeRoot { set_groups } => credentials::become_root(*set_groups),
+            Op::AddAccount(account) => accounts::add(self.root()?, account),
             Op::FindUser(user) => self.find_user(user),
             Op::SetCredentials { capabilities, last } => {
                 credentials::drop_to(&self.identity, *capabilities, *last, self.set_groups)
             }
             Op::Terminal { columns, rows } => self.terminal(*columns, *rows),
             Op::DieWithLauncher => self.die_with_launcher(),
+            Op::Confine(op) => self.confine(op),
             Op::Execute(command) => self.execute(command),
             _ => self.set(op),
         }
@@ -154,7 +158,7 @@ impl Init {
                 };
                 let mut staging = Staging::default();
                 let in_memory = upper.path.is_empty().then_some(Mapped {
-                    owner: 0,
+                    owner: (0, 0),
                     staging: &mut staging,
                 });
                 let mount = rootfs::overlay(&self.slots, lower, upper, how, in_memory)?;
@@ -252,12 +256,14 @@ impl Init {
                 resource,
                 soft,
                 hard,
-            } => set_rlimit(*resource, *soft, *hard),
+            } => limits::set(*resource, *soft, *hard),
             Op::ChangeDirectory { path } => self.change_directory(path),
             Op::NoNewPrivileges => {
                 rustix::thread::set_no_new_privs(true).call("prctl(PR_SET_NO_NEW_PRIVS)")
             }
-            Op::Seccomp { filter } => keelbox_sys::seccomp::set_filter(filter, 0).call("seccomp"),
+            Op::Seccomp { filter, flags } => {
+                keelbox_sys::seccomp::set_filter(filter, *flags).call("seccomp")
+            }
             Op::CloseFds => keelbox_sys::fd::cloexec_from(3).call("close_range"),
             _ => Err(Fault::new("plan", Errno::EPROTO).on("a step for the launcher")),
         }
@@ -321,7 +327,7 @@ impl Init {
     }
 
     fn find_user(&mut self, wanted: &User) -> Outcome {
-        self.identity = user::find(self.root()?, &wanted.spec.to_string_lossy())?;
+        self.identity = user::find(self.root()?, wanted)?;
         self.set_groups = wanted.set_groups;
         self.set_home = wanted.set_home;
         Ok(())
@@ -366,7 +372,7 @@ impl Init {
     }
 
     fn execute(&mut self, command: &Command) -> Outcome {
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(command.umask));
         let argv = CStringArray::new(command.argv.clone());
         let mut env = command.env.clone();
         if self.set_home {
@@ -425,18 +431,4 @@ fn new_keyring(name: &CStr) -> Outcome {
         Err(Errno::ENOSYS | Errno::EPERM | Errno::EDQUOT) => Ok(()),
         other => other.call("keyctl"),
     }
-}
-
-fn set_rlimit(resource: u32, soft: u64, hard: Option<u64>) -> Outcome {
-    let resource = if resource == 7 {
-        Resource::Nofile
-    } else {
-        Resource::Core
-    };
-    let hard = hard.or_else(|| rustix::process::getrlimit(resource).maximum);
-    let limit = Rlimit {
-        current: Some(soft),
-        maximum: hard,
-    };
-    rustix::process::setrlimit(resource, limit).call("prlimit64")
 }

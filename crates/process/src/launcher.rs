@@ -8,7 +8,9 @@ use keelbox_rootfs::{
     Call, Fault, Mapped, Outcome, Slots, Staging, Treatment, clone_into, make_devices,
     memory_layer, overlay,
 };
-use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot};
+use keelbox_spec::op::{
+    Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot, namespace,
+};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::clone::{Side, clone3};
@@ -18,6 +20,10 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::handshake::Message;
 use crate::ids::write_maps;
+use crate::init::confine;
+use crate::layers;
+use crate::limits;
+use crate::members::MountNamespace;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
 use crate::{fresh, init};
@@ -31,6 +37,8 @@ pub struct Container {
     pub pidfd: OwnedFd,
     /// The master side of its terminal.
     pub console: Option<OwnedFd>,
+    /// Its mount namespace, when it has no pid namespace of its own: by that its processes are known.
+    pub members: Option<MountNamespace>,
 }
 
 /// A start that failed; nothing of it is left but what the caller made.
@@ -71,6 +79,7 @@ pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Faile
         socket: ours,
         init_socket: Some(theirs),
         child: None,
+        members: None,
     };
     launcher.run(report)
 }
@@ -91,6 +100,7 @@ struct Launcher<'a> {
     socket: OwnedFd,
     init_socket: Option<OwnedFd>,
     child: Option<(i32, OwnedFd)>,
+    members: Option<MountNamespace>,
 }
 
 impl Launcher<'_> {
@@ -108,6 +118,7 @@ impl Launcher<'_> {
                 pid,
                 pidfd,
                 console,
+                members: self.members,
             }),
             Err(failed) => {
                 end(&pidfd);
@@ -157,6 +168,13 @@ impl Launcher<'_> {
                 deny_setgroups,
             } => self.map_ids(uids, gids, *writer, *deny_setgroups),
             Op::SendMounts => self.send_mounts(),
+            Op::SetRlimit {
+                resource,
+                soft,
+                hard,
+            } => limits::set(*resource, *soft, *hard),
+            Op::Confine(op) => confine::on_host(op),
+            Op::OwnLayers { .. } => layers::own(op),
             _ => self.make_mount(op),
         }
     }
@@ -205,7 +223,7 @@ impl Launcher<'_> {
                 // A layer in memory has no path, either.
                 let staged = self.start.base != 0 || upper.path.is_empty();
                 let mapped = staged.then_some(Mapped {
-                    owner: self.start.base,
+                    owner: (self.start.base, self.start.group_base),
                     staging: &mut self.staging,
                 });
                 (*slot, overlay(&self.slots, lower, upper, how, mapped)?)
@@ -253,6 +271,10 @@ impl Launcher<'_> {
             }
             Side::Parent { pid, pidfd } => {
                 drop(counted);
+                if namespaces & namespace::CLONE_NEWPID == 0 {
+                    // Now, while it waits for its mounts: later it may have ended.
+                    self.members = MountNamespace::of(pid);
+                }
                 self.init_socket = None;
                 self.child = Some((pid, pidfd));
                 Ok(())

@@ -28,6 +28,13 @@ impl Maps {
         postcard::to_stdvec(self).ok()
     }
 
+    /// Whether there is one id only: the caller's own, which needs no program to map it.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        let single = |maps: &[IdMap]| matches!(maps, [IdMap { count: 1, .. }]);
+        single(&self.uids) && single(&self.gids)
+    }
+
     /// Reads what [`Maps::encode`] made; None: it is something else.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
@@ -42,17 +49,23 @@ impl Maps {
 /// The namespace cannot be made or mapped; EIO when `action` answers false.
 pub fn as_mapped_root(maps: &Maps, action: impl FnOnce() -> bool) -> Outcome {
     let (ours, theirs) = seqpacket_pair().call("socketpair")?;
+    let single = maps.is_single();
+    let writer = if single {
+        MapWriter::Launcher
+    } else {
+        MapWriter::Programs
+    };
     match clone3(namespace::CLONE_NEWUSER, None).call("clone3")? {
         Side::Child => {
             drop(ours);
             // The parent's end closes without a word when it could not map the ids.
             let mapped = matches!(receive::<bool>(&theirs), Ok(Some(_)));
-            let done = mapped && credentials::become_root(true).is_ok() && action();
+            let done = mapped && credentials::become_root(!single).is_ok() && action();
             exit_now(i32::from(!done))
         }
         Side::Parent { pid, pidfd } => {
             drop(theirs);
-            let mapped = write_maps(pid, &maps.uids, &maps.gids, MapWriter::Programs, false)
+            let mapped = write_maps(pid, &maps.uids, &maps.gids, writer, single)
                 .and_then(|()| send(&ours, &true, &[]).call("sendmsg"));
             drop(ours);
             let exit = keelbox_sys::wait::wait(std::os::fd::AsFd::as_fd(&pidfd)).call("waitid")?;

@@ -18,6 +18,10 @@ use rustix::process::DumpableBehavior;
 pub(crate) fn prepare() -> Outcome {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .call("prctl(PR_SET_DUMPABLE)")?;
+    if rustix::process::getpid() != rustix::process::Pid::INIT {
+        // In somebody else's pid namespace, orphans would go to its first process.
+        nix::sys::prctl::set_child_subreaper(true).call("prctl(PR_SET_CHILD_SUBREAPER)")?;
+    }
     SigSet::all().thread_block().call("rt_sigprocmask")
 }
 

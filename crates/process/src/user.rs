@@ -7,6 +7,7 @@ use std::io::Read;
 use std::os::fd::BorrowedFd;
 
 use keelbox_rootfs::{Fault, Outcome, open_file};
+use keelbox_spec::op::User;
 use keelbox_sys::Errno;
 
 /// What runc, podman and docker read at most of such a file (CVE-2026-47262).
@@ -27,13 +28,25 @@ pub(crate) struct Identity {
 /// # Errors
 ///
 /// A fault of the call `user` or `group` with ENOENT: no such name. EINVAL: no valid id. The kernel's when reading.
-pub(crate) fn find(root: BorrowedFd<'_>, spec: &str) -> Outcome<Identity> {
+pub(crate) fn find(root: BorrowedFd<'_>, wanted: &User) -> Outcome<Identity> {
     let passwd = read(root, c"etc/passwd")?;
     let group = read(root, c"etc/group")?;
-    resolve(spec, &passwd, &group)
+    let mut found = resolve(&wanted.spec.to_string_lossy(), &passwd, &group)?;
+    for added in &wanted.add_groups {
+        let gid = group_id(&added.to_string_lossy(), &group)?;
+        if !found.groups.contains(&gid) {
+            found.groups.push(gid);
+        }
+    }
+    Ok(found)
 }
 
-fn read(root: BorrowedFd<'_>, path: &std::ffi::CStr) -> Outcome<String> {
+/// A file of the root's, as text; what is not there is empty.
+///
+/// # Errors
+///
+/// E2BIG: it is larger than anybody's. The kernel's.
+pub(crate) fn read(root: BorrowedFd<'_>, path: &std::ffi::CStr) -> Outcome<String> {
     let Some(file) = open_file(root, path, LIMIT)? else {
         return Ok(String::new());
     };

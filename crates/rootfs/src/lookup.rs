@@ -148,6 +148,17 @@ fn join(parent: Option<&CStr>, link: &CStr) -> CString {
     }
 }
 
+/// Opens what is at `path` inside `root`, to refer to it only.
+///
+/// # Errors
+///
+/// The kernel's.
+pub(crate) fn open_path(root: BorrowedFd<'_>, path: &CStr) -> Outcome<OwnedFd> {
+    open(root, path, OFlags::PATH, true)
+        .call("openat2")
+        .map_err(|fault| fault.on(path.to_string_lossy()))
+}
+
 /// Opens a regular file of a container for reading; None when there is none. Never a device, a pipe or a link's target
 /// outside (CVE-2019-16884 and its like).
 ///

@@ -8,11 +8,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_sys::Errno;
 use keelbox_sys::mount::{Depth, MountAttr, set_attributes};
+use rustix::fs::FileType;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use crate::attach::leave_open;
 use crate::detached::new_mount;
-use crate::fault::{Call, Outcome};
+use crate::fault::{Call, Fault, Outcome};
+use crate::lookup::open_path;
 use crate::remount::remount;
 
 /// The mounts that go over things, each made when it is first needed. A clone that found no target serves the next.
@@ -48,6 +50,34 @@ pub fn mask(
     Ok(())
 }
 
+/// Hides `paths` of the root, which is this process's own by now. Links in them are followed, inside the root; those that
+/// are not there are passed over.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn hide(
+    covers: &mut Covers,
+    root: BorrowedFd<'_>,
+    dev: BorrowedFd<'_>,
+    paths: &[CString],
+) -> Outcome {
+    for path in paths {
+        let named = |fault: Fault| fault.on(path.to_string_lossy());
+        let target = match open_path(root, path) {
+            Err(fault) if matches!(fault.errno, Errno::ENOENT | Errno::ENOTDIR) => continue,
+            other => other?,
+        };
+        let mode = rustix::fs::fstat(&target).call("fstat")?.st_mode;
+        let directory = FileType::from_raw_mode(mode) == FileType::Directory;
+        covers
+            .put(target.as_fd(), dev, c"", directory)
+            .map_err(named)?;
+        leave_open(target);
+    }
+    Ok(())
+}
+
 impl Covers {
     fn put(
         &mut self,
@@ -61,7 +91,10 @@ impl Covers {
         } else {
             self.null(dev)?
         };
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        let mut flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        if path.is_empty() {
+            flags |= MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        }
         let moved = rustix::mount::move_mount(&cover, c"", base, path, flags);
         if moved.is_err() {
             *(if directory {

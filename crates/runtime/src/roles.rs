@@ -8,10 +8,10 @@ use keelbox_spec::start::{Start, fds};
 use keelbox_supervisor::attach::{Ending, Ends, Outcome, Streams, Unwritten, attach};
 use keelbox_supervisor::{Inherited, supervise};
 
-use crate::{report, seal};
+use crate::{layers, report, seal};
 
 /// Exit code for a failure of ours.
-const FAILED: i32 = 125;
+pub(crate) const FAILED: i32 = 125;
 /// Exit code for the end of a terminal: 128 and SIGHUP's number.
 const HUNG_UP: i32 = 129;
 
@@ -23,6 +23,8 @@ pub(crate) fn run(arguments: Vec<String>) -> i32 {
         ["supervise"] => supervise_role(),
         ["attach", mode] => attach_role(mode),
         ["remove", name] => remove_role(name),
+        ["pack", lower] => layers::pack(lower),
+        ["unpack", lower] => layers::unpack(lower),
         ["--version" | "-v"] => version(),
         _ => {
             report::error("this is keelbox's executable; run `keelbox --help`");

@@ -139,13 +139,53 @@ fn number(bare: &str, given: &str, flag: &str, last: u8) -> Result<u8, Failure> 
                 Code::InvalidArg,
                 format!("{flag} {given}: no such capability"),
             )
-            .hint("use a name of capabilities(7), with or without CAP_, or ALL")
+            .hint(match near(bare).as_slice() {
+                [] => "use a name of capabilities(7), with or without CAP_, or ALL".to_owned(),
+                names => format!("did you mean {}?", names.join(" or ")),
+            })
         })
+}
+
+/// Names that differ in at most two letters, the nearest first.
+fn near(bare: &str) -> Vec<String> {
+    let mut found: Vec<_> = NAMES
+        .iter()
+        .map(|name| (distance(bare, name), *name))
+        .filter(|(distance, _)| *distance <= 2)
+        .collect();
+    found.sort_unstable();
+    found
+        .into_iter()
+        .take(3)
+        .map(|(_, name)| format!("CAP_{name}"))
+        .collect()
+}
+
+/// Letters to insert, delete or replace (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, right) in b.bytes().enumerate() {
+            let replace = diagonal + usize::from(left != right);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_told_the_name_that_was_meant() {
+        assert_eq!(near("NET_ADMN"), ["CAP_NET_ADMIN"]);
+        assert_eq!(near("SYSADMIN"), ["CAP_SYS_ADMIN"]);
+        assert!(near("EVERYTHING").is_empty());
+    }
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(ToString::to_string).collect()

@@ -1,10 +1,13 @@
 //! An operation in words: its name, the system call behind it, and its arguments as the kernel gets them.
 
+mod confine;
+
 use std::ffi::CString;
 
 use crate::capabilities;
 use crate::op::{
-    Cgroup, CgroupEntry, Command, Device, IdMap, Lower, MapWriter, Op, Upper, attribute, namespace,
+    Account, Cgroup, CgroupEntry, Command, Device, IdMap, Lower, MapWriter, Op, Upper, attribute,
+    namespace,
 };
 
 /// An operation in words.
@@ -34,6 +37,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::MakeCgroup(_) => ("make-cgroup", "mkdir"),
         Op::Clone3 { .. } => ("clone", "clone3"),
         Op::MapIds { .. } => ("map-ids", "write"),
+        Op::OwnLayers { .. } => ("own-layers", "fchownat"),
         Op::CloneTree { map_ids: true, .. } => ("clone-mount", "mount_setattr"),
         Op::CloneTree { .. } => ("clone-mount", "open_tree"),
         Op::Overlay { .. } => ("overlay", "fsmount"),
@@ -50,6 +54,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::Attach { .. } | Op::AttachInside { .. } => ("attach", "move_mount"),
         Op::AttachDevices { .. } => ("attach-devices", "move_mount"),
         Op::EtcFiles { .. } => ("etc-files", "move_mount"),
+        Op::AddAccount(_) => ("add-account", "move_mount"),
         Op::Sysctl { .. } => ("sysctl", "write"),
         Op::SetHostname { .. } => ("set-hostname", "sethostname"),
         Op::LoopbackUp => ("loopback-up", "ioctl"),
@@ -64,6 +69,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::FindUser(_) => ("find-user", "openat2"),
         Op::ChangeDirectory { .. } => ("change-directory", "chdir"),
         Op::SetCredentials { .. } => ("set-credentials", "capset"),
+        Op::Confine(op) => confine::names(op),
         Op::NoNewPrivileges => ("no-new-privileges", "prctl"),
         Op::Seccomp { .. } => ("seccomp", "seccomp"),
         Op::DieWithLauncher => ("die-with-launcher", "prctl"),
@@ -76,6 +82,7 @@ fn detail(op: &Op) -> String {
     match op {
         Op::Clone3 { .. }
         | Op::MapIds { .. }
+        | Op::OwnLayers { .. }
         | Op::Unshare { .. }
         | Op::BecomeRoot { .. }
         | Op::SetCredentials { .. } => identity(op),
@@ -127,6 +134,21 @@ fn identity(op: &Op) -> String {
             )
         }
         Op::Unshare { namespaces } => flags(*namespaces),
+        Op::OwnLayers {
+            layers,
+            owner,
+            uids,
+            ..
+        } => {
+            let layers: Vec<_> = layers.iter().map(show).collect();
+            format!(
+                "{} to {}:{} in a user namespace of {}",
+                layers.join(", "),
+                owner.0,
+                owner.1,
+                maps(uids)
+            )
+        }
         Op::BecomeRoot { set_groups } => {
             if *set_groups {
                 "setgroups([]), setresgid(0, 0, 0), setresuid(0, 0, 0)".into()
@@ -287,6 +309,17 @@ fn attached(op: &Op) -> String {
 fn setting(op: &Op) -> String {
     match op {
         Op::Sysctl { path, value, .. } => format!("/proc/sys/{} = {}", show(path), show(value)),
+        Op::AddAccount(account) => {
+            let Account {
+                name,
+                uid,
+                gid,
+                home,
+            } = account;
+            format!(
+                "{name}:x:{uid}:{gid}::{home}:/bin/sh, in the container's /etc/passwd unless it has {uid}"
+            )
+        }
         Op::SetHostname { name } => show(name),
         Op::LoopbackUp => "SIOCSIFFLAGS lo, IFF_UP|IFF_RUNNING".into(),
         Op::Terminal { columns, rows } => {
@@ -298,13 +331,9 @@ fn setting(op: &Op) -> String {
             soft,
             hard,
         } => {
-            let name = if *resource == 7 {
-                "RLIMIT_NOFILE"
-            } else {
-                "RLIMIT_CORE"
-            };
+            let name = crate::limits::name(*resource).to_uppercase();
             format!(
-                "{name}, soft = {soft}{}",
+                "RLIMIT_{name}, soft = {soft}{}",
                 hard.map(|hard| format!(", hard = {hard}"))
                     .unwrap_or_default()
             )
@@ -317,8 +346,9 @@ fn setting(op: &Op) -> String {
             )
         }
         Op::ChangeDirectory { path } => show(path),
+        Op::Confine(op) => confine::detail(op),
         Op::NoNewPrivileges => "PR_SET_NO_NEW_PRIVS, 1".into(),
-        Op::Seccomp { filter } => {
+        Op::Seccomp { filter, .. } => {
             format!("SECCOMP_SET_MODE_FILTER, {} instructions", filter.len() / 8)
         }
         Op::DieWithLauncher => "PR_SET_PDEATHSIG, SIGKILL".into(),

@@ -21,6 +21,10 @@ pub enum Code {
     NotExecutable,
     #[serde(rename = "ERR_KEELBOX_IMAGE_NOT_FOUND")]
     ImageNotFound,
+    #[serde(rename = "ERR_KEELBOX_IMAGE_INVALID")]
+    ImageInvalid,
+    #[serde(rename = "ERR_KEELBOX_IMAGE_IN_USE")]
+    ImageInUse,
     #[serde(rename = "ERR_KEELBOX_KERNEL")]
     Kernel,
     #[serde(rename = "ERR_KEELBOX_CGROUP")]
@@ -39,10 +43,14 @@ pub enum Code {
     Mount,
     #[serde(rename = "ERR_KEELBOX_ROOTFS")]
     Rootfs,
+    #[serde(rename = "ERR_KEELBOX_BINARY")]
+    Binary,
     #[serde(rename = "ERR_KEELBOX_USER")]
     User,
     #[serde(rename = "ERR_KEELBOX_STORE")]
     Store,
+    #[serde(rename = "ERR_KEELBOX_LAYER")]
+    Layer,
     #[serde(rename = "ERR_KEELBOX_RUNTIME")]
     Runtime,
     #[serde(rename = "ERR_KEELBOX_INTERNAL")]

@@ -1,18 +1,18 @@
 //! The files that an engine puts into every container: hostname, hosts, resolv.conf.
 
 use crate::host::HostFacts;
-use crate::request::NetworkRequest;
 
 /// Path below /etc and content.
 pub type File = (&'static str, Vec<u8>);
 
 /// The files of a container called `hostname`.
 #[must_use]
-pub fn make(hostname: &str, network: NetworkRequest, host: &HostFacts) -> [File; 3] {
-    let (hosts, resolv_conf) = match network {
-        NetworkRequest::Host => (host.hosts.clone(), host.resolv_conf.clone()),
+pub fn make(hostname: &str, has_hosts_network: bool, host: &HostFacts) -> [File; 3] {
+    let (hosts, resolv_conf) = if has_hosts_network {
+        (host.hosts.clone(), host.resolv_conf.clone())
+    } else {
         // No name server: the resolver then asks 127.0.0.1, where nobody listens, and fails at once instead of waiting.
-        NetworkRequest::None => (loopback_hosts(hostname), b"# no network\n".to_vec()),
+        (loopback_hosts(hostname), b"# no network\n".to_vec())
     };
     [
         ("hostname", format!("{hostname}\n").into_bytes()),

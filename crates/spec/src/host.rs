@@ -1,7 +1,11 @@
 //! What a plan must know about the machine, gathered by the engine beforehand so that planning stays pure.
 
+mod confinement;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+pub use confinement::ConfinementFacts;
 
 /// The machine, as far as a plan depends on it.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +18,14 @@ pub struct HostFacts {
     pub cgroups: CgroupHost,
     /// Subordinate ids of a caller who is not root, when newuidmap and newgidmap are there.
     pub subordinate: Option<SubordinateIds>,
+    /// The machine's host name, for containers that have its UTS namespace.
+    pub hostname: String,
+    /// Whether /dev/mqueue is mounted, for containers that have the machine's IPC namespace.
+    pub mqueue: bool,
+    /// The caller's name, for an ordinary user.
+    pub user_name: String,
+    /// The ranges of the users that `--subuidname` and `--subgidname` name.
+    pub named: Option<SubordinateIds>,
     /// The hard limit of open files.
     pub nofile_hard: u64,
     /// The number of the last capability that the kernel knows (`/proc/sys/kernel/cap_last_cap`).
@@ -30,6 +42,8 @@ pub struct HostFacts {
     pub thermal_throttle: Vec<String>,
     /// Device nodes of the host, for `--privileged`.
     pub devices: Vec<DeviceNode>,
+    /// What settings beyond the usual ones depend on.
+    pub confinement: ConfinementFacts,
 }
 
 impl HostFacts {
@@ -61,16 +75,21 @@ pub struct CgroupV2 {
 }
 
 /// A caller's ranges in /etc/subuid and /etc/subgid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubordinateIds {
-    /// First user id.
-    pub uid: u32,
+    /// Of user ids.
+    pub uids: Vec<IdRange>,
+    /// Of group ids.
+    pub gids: Vec<IdRange>,
+}
+
+/// Consecutive ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdRange {
+    /// The first one.
+    pub first: u32,
     /// How many.
-    pub uid_count: u32,
-    /// First group id.
-    pub gid: u32,
-    /// How many.
-    pub gid_count: u32,
+    pub count: u32,
 }
 
 /// A device node of the host.

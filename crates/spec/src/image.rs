@@ -1,5 +1,6 @@
 //! What an image's configuration says about running it (OCI image-spec, "Image Configuration"). Data, never policy.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The parts of an image that a plan is made of.
@@ -19,6 +20,25 @@ pub struct ImageConfig {
     pub user: Option<String>,
     /// What the root directory is made of.
     pub root: Root,
+    /// Directories that get a volume each when the user mounts nothing there.
+    pub volumes: Vec<String>,
+    /// The signal that ends it: a name or a number.
+    pub stop_signal: Option<String>,
+    /// Data, for those who ask.
+    pub labels: BTreeMap<String, String>,
+    /// What the store has of it; None: it is not in the store.
+    pub stored: Option<StoredImage>,
+}
+
+/// An image in the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredImage {
+    /// `sha256:` and 64 hex digits: the digest of its configuration.
+    pub id: String,
+    /// The chain ids of its layers in hex, lowest first.
+    pub layers: Vec<String>,
+    /// What its programs are for, in Go's word, e.g. `amd64`.
+    pub architecture: String,
 }
 
 /// What a root directory is made of.

@@ -3,6 +3,10 @@
 //! The union of what docker 28, podman 5 and runc 1.3 mask, and what is still readable under all of them: kernel
 //! addresses, the kernel's configuration, allocator and page statistics, the kernel log (`security.md`, section 2).
 
+mod pattern;
+
+pub use pattern::matches;
+
 use crate::host::HostFacts;
 
 /// What hides a path: /dev/null over a file, an empty read-only directory over a directory.

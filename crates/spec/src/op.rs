@@ -3,8 +3,11 @@
 //! A *slot* is a numbered place for an fd that one operation makes and later ones use, e.g. a mount that is not attached
 //! yet. Launcher and init each have their own slots; [`Op::SendMounts`] copies the launcher's to the init.
 
+mod confine;
+
 use std::ffi::CString;
 
+pub use confine::Confine;
 use serde::{Deserialize, Serialize};
 
 /// A place for an fd.
@@ -159,10 +162,25 @@ pub struct Lower {
 pub struct User {
     /// `name|uid[:group|gid]`, looked up in the container's own /etc/passwd and /etc/group.
     pub spec: CString,
-    /// Whether setgroups(2) is allowed (not with a single mapped id).
+    /// More groups, likewise.
+    pub add_groups: Vec<CString>,
+    /// Whether setgroups(2) is allowed (not with a single mapped id) and wanted.
     pub set_groups: bool,
     /// Whether HOME is to be set from /etc/passwd.
     pub set_home: bool,
+}
+
+/// A user for /etc/passwd, with a group of the same name.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its user id.
+    pub uid: u32,
+    /// Its group's id.
+    pub gid: u32,
+    /// Its home directory.
+    pub home: String,
 }
 
 /// The command.
@@ -174,6 +192,8 @@ pub struct Command {
     pub argv: Vec<CString>,
     /// `KEY=value`.
     pub env: Vec<CString>,
+    /// Its umask.
+    pub umask: u32,
     /// Our init stays as pid 1 and the command is its child.
     pub init: bool,
 }
@@ -201,6 +221,24 @@ pub enum Op {
         writer: MapWriter,
         /// Write `deny` to /proc/PID/setgroups first, without which the kernel takes no gid map from an ordinary user.
         deny_setgroups: bool,
+    },
+    /// Give the writable layer of an ordinary user's container to the container's root, where that is not the user, in a
+    /// namespace that has all ids of both.
+    OwnLayers {
+        /// User ids of that namespace; 0 is the caller.
+        uids: Vec<IdMap>,
+        /// Group ids, likewise.
+        gids: Vec<IdMap>,
+        /// The directory that has them.
+        data: CString,
+        /// Their names, that of the layer itself first.
+        layers: Vec<CString>,
+        /// Directories and links of ours below the layer, to be made in it again for the container's root.
+        skeleton: Option<CString>,
+        /// The container's root, as that namespace counts: user and group.
+        owner: (u32, u32),
+        /// Whether the container's root must be let through `data`.
+        open: bool,
     },
     /// Clone a mount, detached, with attributes and perhaps mapped ids.
     CloneTree {
@@ -318,6 +356,8 @@ pub enum Op {
         /// Name below /etc and content.
         files: Vec<(CString, Vec<u8>)>,
     },
+    /// Add a user and a group to the container's /etc/passwd and /etc/group, where they lack these ids.
+    AddAccount(Account),
     /// Write a kernel setting of one of the container's own namespaces through the container's own /proc.
     Sysctl {
         /// The slot of /proc.
@@ -392,12 +432,16 @@ pub enum Op {
         /// The last capability of the kernel.
         last: u8,
     },
+    /// A setting that only some containers have.
+    Confine(Confine),
     /// No program gives more rights than the process has.
     NoNewPrivileges,
     /// Filter system calls.
     Seccomp {
         /// Classic BPF, 8 bytes an instruction.
         filter: Vec<u8>,
+        /// `SECCOMP_FILTER_FLAG_*`.
+        flags: u32,
     },
     /// End with the launcher.
     DieWithLauncher,

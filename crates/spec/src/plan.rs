@@ -1,20 +1,23 @@
 //! The plan: from what was asked, what the image says and what the machine has, to an ordered list of operations.
 
+mod borrowed;
 mod cgroup;
 mod choices;
 mod command;
+mod confinement;
 mod identity;
 mod masks;
 mod mounts;
 mod root;
 mod security;
 mod slots;
+mod sysctl;
 mod volumes;
 mod without;
 
 use std::path::PathBuf;
 
-pub use choices::{Choices, subordinate_maps};
+pub use choices::{Choices, is_hostname};
 pub use root::{has_plain_root, layer_names};
 pub use slots::{DATA as DATA_SLOT, DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
 pub use without::Without;
@@ -22,6 +25,7 @@ pub use without::Without;
 use crate::failure::Failure;
 use crate::host::HostFacts;
 use crate::image::ImageConfig;
+use crate::namespaces::Found;
 use crate::op::{Op, Side};
 use crate::request::RunRequest;
 
@@ -34,6 +38,8 @@ pub struct Place {
     pub data: PathBuf,
     /// The first host id of its range, 0 when it has none.
     pub base: u32,
+    /// What the namespaces that are somebody else's came to.
+    pub found: Found,
     /// Which bind sources are files, not directories.
     pub file_sources: Vec<String>,
     /// What it does without.
@@ -104,12 +110,17 @@ impl Context<'_> {
 
     /// Whether mounts are mapped through the container's user namespace.
     pub(crate) fn maps_mounts(&self) -> bool {
-        self.place.base != 0 && !self.place.without.mapped_volumes
+        self.maps_ids() && !self.place.without.mapped_volumes
     }
 
     /// The same for this machine's own directories.
     pub(crate) fn maps_system(&self) -> bool {
-        self.place.base != 0 && !self.place.without.mapped_system
+        self.maps_ids() && !self.place.without.mapped_system
+    }
+
+    /// Whether root's container has ids of its own.
+    fn maps_ids(&self) -> bool {
+        !self.host.is_rootless() && !self.choices.uids.is_empty()
     }
 }
 
@@ -134,16 +145,24 @@ pub fn build(
     };
     let mut steps = Steps::default();
     cgroup::make(&context, &mut steps)?;
-    identity::create(&context, &mut steps);
+    confinement::prepare(&context, &mut steps)?;
+    identity::create(&context, &mut steps)?;
     root::make(&context, &mut steps)?;
     mounts::make(&context, &mut steps)?;
     volumes::make(&context, &mut steps)?;
     identity::settle(&context, &mut steps)?;
-    security::restrict(&context, &mut steps);
+    confinement::settle(&context, &mut steps)?;
+    sysctl::make(&context, &mut steps)?;
+    security::restrict(&context, &mut steps)?;
     command::execute(&context, &mut steps)?;
-    let notices = choices.notices(request, host);
+    let mut steps = root::in_order(steps.list);
+    if choices.caller_is_nobody {
+        steps = identity::reach_first(steps);
+    }
+    let mut notices = choices.notices(request, host);
+    notices.extend(confinement::notices(&context)?);
     Ok(Plan {
-        steps: root::in_order(steps.list),
+        steps,
         choices,
         notices,
     })

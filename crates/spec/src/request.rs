@@ -1,6 +1,12 @@
 //! What a caller asks for. The shapes mirror `src/native.ts`, where each key is explained for TypeScript.
 
+mod confinement;
+mod namespaces;
+
+pub use confinement::ConfinementRequest;
 use serde::{Deserialize, Serialize};
+
+pub use namespaces::NamespacesRequest;
 
 /// Everything that `run` was told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -52,12 +58,13 @@ pub struct RunRequest {
     /// Whether the usual paths of /proc and /sys are hidden or read-only.
     #[serde(default = "yes")]
     pub masked_paths: bool,
-    /// The user namespace.
+    /// The user namespace, in the words of `--userns`.
+    pub userns: Option<String>,
+    /// The network namespace, in the words of `--network`.
+    pub network: Option<String>,
+    /// The other namespaces.
     #[serde(default)]
-    pub userns: UsernsRequest,
-    /// The network namespace.
-    #[serde(default)]
-    pub network: NetworkRequest,
+    pub namespaces: NamespacesRequest,
     /// An init of ours as pid 1.
     #[serde(default)]
     pub init: bool,
@@ -84,6 +91,9 @@ pub struct RunRequest {
     /// Report each step as it is done.
     #[serde(default)]
     pub explain: bool,
+    /// Limits, groups, kernel settings, masks and security modules.
+    #[serde(default)]
+    pub confinement: ConfinementRequest,
 }
 
 fn yes() -> bool {
@@ -98,6 +108,11 @@ pub enum RootRequest {
     Image {
         /// The name.
         name: String,
+    },
+    /// Programs of this machine, their loader and libraries, and nothing else.
+    Binaries {
+        /// Absolute paths, or names to be looked up in PATH.
+        programs: Vec<String>,
     },
     /// A directory of the caller's.
     Rootfs {
@@ -131,7 +146,7 @@ pub enum MountRequest {
 }
 
 /// Which system call filter.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SeccompRequest {
     /// Ours.
@@ -139,28 +154,8 @@ pub enum SeccompRequest {
     Default,
     /// None.
     Unconfined,
-}
-
-/// Which user namespace.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UsernsRequest {
-    /// A new one with ids of its own.
-    #[default]
-    Auto,
-    /// The host's.
-    Host,
-}
-
-/// Which network namespace.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NetworkRequest {
-    /// A new one with loopback only.
-    #[default]
-    None,
-    /// The host's.
-    Host,
+    /// A file in docker's format.
+    Profile(String),
 }
 
 /// Columns and rows of a terminal.

@@ -60,8 +60,10 @@ pub struct Start {
     pub own_stdio: u8,
     /// Clear O_NONBLOCK on these of fds 0-2 (Node sets it on the shared description).
     pub blocking_stdio: u8,
-    /// The container's first user and group id on the host.
+    /// The host's id of the container's root, where that is another than the caller's; else 0.
     pub base: u32,
+    /// The host's id of its group, likewise.
+    pub group_base: u32,
     /// This boot's id, for the state record.
     pub boot_id: String,
 }

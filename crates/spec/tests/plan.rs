@@ -6,14 +6,18 @@
 )]
 
 use keelbox_spec::failure::Code;
-use keelbox_spec::host::{CgroupHost, CgroupV2, HostFacts, SubordinateIds};
+use keelbox_spec::host::{CgroupHost, CgroupV2, HostFacts, IdRange, SubordinateIds};
 use keelbox_spec::image::{HostRoot, ImageConfig, Root};
 use keelbox_spec::op::{CgroupEntry, MapWriter, Op, Side, namespace};
-use keelbox_spec::plan::{Place, Plan, Without, build};
+use keelbox_spec::plan::{Place, Plan, build};
 use keelbox_spec::request::RunRequest;
 use keelbox_spec::start::{Start, VERSION};
 
 const BASE: u32 = 0x7000_0000;
+const SUBORDINATE: IdRange = IdRange {
+    first: 100_000,
+    count: 65_536,
+};
 
 fn request(text: &str) -> RunRequest {
     let mut value = serde_json::json!({"root": {"type": "rootfs", "path": "/srv/root", "overlay": true}, "command": ["sh"]});
@@ -52,10 +56,8 @@ fn root_host() -> HostFacts {
 
 fn user_host() -> HostFacts {
     let ids = SubordinateIds {
-        uid: 100_000,
-        uid_count: 65_536,
-        gid: 100_000,
-        gid_count: 65_536,
+        uids: vec![SUBORDINATE],
+        gids: vec![SUBORDINATE],
     };
     HostFacts {
         uid: 1000,
@@ -72,8 +74,7 @@ fn place(base: u32) -> Place {
         id: "ab".repeat(32),
         data: "/data/c".into(),
         base,
-        file_sources: Vec::new(),
-        without: Without::default(),
+        ..Place::default()
     }
 }
 
@@ -362,6 +363,7 @@ fn a_start_message_comes_back_as_it_was_and_only_in_its_version() {
         own_stdio: 6,
         blocking_stdio: 0,
         base: BASE,
+        group_base: BASE,
         boot_id: "b".into(),
     };
     let bytes = start.encode().unwrap();

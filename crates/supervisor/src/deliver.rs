@@ -103,10 +103,10 @@ pub(crate) fn ends_by_default(signal: i32) -> bool {
     !harmless.iter().any(|other| other.as_raw() == signal)
 }
 
-/// Sends `signal`. True: it was SIGKILL that was sent in its place. `has_init`: the first process is the one of `--init`,
-/// which passes everything on to a child that the kernel spares nothing.
-pub(crate) fn deliver(pid: i32, pidfd: BorrowedFd<'_>, signal: i32, has_init: bool) -> bool {
-    if !has_init
+/// Sends `signal`. True: it was SIGKILL that was sent in its place. `takes_signals`: the first process is the one of
+/// `--init`, which passes everything on to a child that the kernel spares nothing, or it is spared nothing itself.
+pub(crate) fn deliver(pid: i32, pidfd: BorrowedFd<'_>, signal: i32, takes_signals: bool) -> bool {
+    if !takes_signals
         && ends_by_default(signal)
         && signal != Signal::KILL.as_raw()
         && disposition(pid, signal) == Some(Disposition::Default)

@@ -58,6 +58,8 @@ impl Leftovers {
 
 fn subordinate(op: Op) -> Option<Maps> {
     match op {
+        // All ids of the caller's, also those that the container does not have. It comes first.
+        Op::OwnLayers { uids, gids, .. } => Some(Maps { uids, gids }),
         Op::MapIds {
             uids,
             gids,

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use keelbox_process::{Container, Failed, Report, launch, receive, send};
-use keelbox_spec::op::Op;
+use keelbox_spec::op::{Op, namespace};
 use keelbox_spec::start::Start;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
@@ -46,17 +46,18 @@ pub fn supervise(start: Start, inherited: Inherited) {
     };
     let begin = Instant::now();
     let launched = launch(&start, &mut reporter);
-    let has_init = start
-        .steps
-        .iter()
-        .any(|(_, op)| matches!(op, Op::Execute(command) if command.init));
+    let takes_signals = start.steps.iter().any(|(_, op)| match op {
+        Op::Execute(command) => command.init,
+        Op::Clone3 { namespaces, .. } => namespaces & namespace::CLONE_NEWPID == 0,
+        _ => false,
+    });
     let leftovers = Leftovers::new(start);
     match launched {
         Ok(container) => {
             let [stdout, stderr] = inherited.drains;
             let supervisor = Supervisor {
                 begin,
-                has_init,
+                takes_signals,
                 peer: container.console.as_ref().and_then(open_peer),
                 container,
                 client: Some(inherited.control),
@@ -125,7 +126,8 @@ fn listen(state: BorrowedFd<'_>) -> Option<OwnedFd> {
 
 struct Supervisor {
     begin: Instant,
-    has_init: bool,
+    /// The kernel keeps no signal from the first process: it is the one of `--init`, or not the first of its pid namespace.
+    takes_signals: bool,
     container: Container,
     /// The other side of its terminal: once nobody has that open the terminal is no more, also for a container that closes
     /// it between two messages to /dev/console.
@@ -311,15 +313,14 @@ impl Supervisor {
 
     fn signal(&mut self, signal: i32) {
         let (pid, pidfd) = (self.container.pid, self.container.pidfd.as_fd());
-        if deliver::deliver(pid, pidfd, signal, self.has_init) {
+        if deliver::deliver(pid, pidfd, signal, self.takes_signals) {
             self.replaced = Some(signal);
         }
     }
 
-    /// Whether the first process is in the foreground of the container's terminal, and alone: the command of `--init` is
-    /// there as well, and has got the signal.
+    /// Whether the first process is in the foreground of the container's terminal, and the kernel kept the signal from it.
     fn terminal_is_for_init(&self) -> bool {
-        if self.has_init {
+        if self.takes_signals {
             return false;
         }
         let Some(console) = &self.container.console else {
@@ -339,6 +340,9 @@ impl Supervisor {
 
     fn finish(mut self) {
         let exited = self.exited();
+        if let Some(namespace) = self.container.members {
+            namespace.end();
+        }
         self.container.console = None;
         self.peer = None;
         if !self.leftovers.remove {

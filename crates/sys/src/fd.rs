@@ -23,21 +23,28 @@ const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
 ///
 /// EALREADY: called twice. EBADF: the process was started without one of them.
 pub fn inherit<const N: usize>(first: RawFd) -> Result<[OwnedFd; N]> {
+    inherit_all(first, N)?.try_into().map_err(|_| Errno::EINVAL)
+}
+
+/// The same, for a number of fds that is only known at run time.
+///
+/// # Errors
+///
+/// As [`inherit`].
+pub fn inherit_all(first: RawFd, count: usize) -> Result<Vec<OwnedFd>> {
     static CALLED: AtomicBool = AtomicBool::new(false);
     if CALLED.swap(true, Ordering::Relaxed) {
         return Err(Errno::from_raw(libc::EALREADY));
     }
-    let end = first + RawFd::try_from(N).map_err(|_| Errno::EINVAL)?;
+    let count = RawFd::try_from(count).map_err(|_| Errno::EINVAL)?;
+    let end = first.checked_add(count).ok_or(Errno::EINVAL)?;
     close_from(end.cast_unsigned())?;
     cloexec_from(first.cast_unsigned())?;
     check_open(first..end)?;
-    let mut next = first..end;
-    Ok(std::array::from_fn(|_| {
-        let fd = next.next().unwrap_or(-1);
-        // SAFETY: the fd is open (just checked), the range has N members so -1 is never used, and nobody else owns it:
-        // this function runs once, before anything else opens files.
-        unsafe { OwnedFd::from_raw_fd(fd) }
-    }))
+    // SAFETY: the fds are open (just checked), and nobody else owns them: this function runs once, before anything else
+    // opens files.
+    let own = |fd| unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok((first..end).map(own).collect())
 }
 
 /// All of them in one call: poll(2) marks a number that is not open.

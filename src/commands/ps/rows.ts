@@ -1,6 +1,6 @@
 /** One container as `ps` shows it. */
 import type {ContainerSummary} from '../../native';
-import {humanDuration, since} from '../../output/time';
+import {ago, humanDuration, since} from '../../output/time';
 
 const shortIdLength = 12;
 const commandLength = 20;
@@ -12,7 +12,7 @@ export function psRow(container: ContainerSummary, isFull: boolean, now: number)
     shownId(container, isFull),
     container.image,
     commandText(container.command, isFull),
-    `${humanDuration(since(container.createdAt, now))} ago`,
+    ago(container.createdAt, now),
     statusText(container, now),
     '',
     container.name,
@@ -34,12 +34,18 @@ export function statusText(container: ContainerSummary, now: number): string {
   if (container.status === 'running')
     return `Up ${humanDuration(since(container.startedAt ?? container.createdAt, now))}`;
   if (container.status === 'created') return 'Created';
-  const ended = container.finishedAt === undefined ? '' : ` ${humanDuration(since(container.finishedAt, now))} ago`;
+  const ended = container.finishedAt === undefined ? '' : ` ${ago(container.finishedAt, now)}`;
   return `Exited (${container.exitCode ?? '?'})${ended}`;
 }
 
-/** Docker's field names, which tools read: docker prints one such object per line for `--format json`. */
-export function dockerObject(container: ContainerSummary, isFull: boolean, now: number): Record<string, string> {
+/** What `--format table` prints, as a template. */
+export const psTable = '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}';
+
+/** The headings of `table` templates that are not their field's name. */
+export const psFieldHeadings = {ID: 'CONTAINER ID', RunningFor: 'CREATED'};
+
+/** Docker's fields, for `--format json` and templates: docker prints one such object per line for the former. */
+export function dockerObject(container: ContainerSummary, isFull: boolean, now: number): Record<string, unknown> {
   const [id = '', image = '', command = '', created = '', status = ''] = psRow(container, isFull, now);
   return {
     Command: command,
@@ -49,7 +55,10 @@ export function dockerObject(container: ContainerSummary, isFull: boolean, now: 
       .replace(/\.\d+Z$/, ' +0000 UTC'),
     ID: id,
     Image: image,
-    Labels: '',
+    Label: (key: string) => container.labels?.[key] ?? '',
+    Labels: Object.entries(container.labels ?? {})
+      .map(label => label.join('='))
+      .join(','),
     LocalVolumes: '0',
     Mounts: '',
     Names: container.name,

@@ -1,6 +1,8 @@
 /** The flags of `run` that work. Names and short forms are docker's and podman's; the meaning of each too. */
 import {isAbsolutePath, isContainerName, isFilePath, isHostname, isOneOf, isUser} from '../checks';
 import type {OptionTable} from '../definition';
+import {confinementOptions} from './confinement-options';
+import {namespacesOptions} from './namespaces-options';
 
 export const runOptions = {
   rm: {kind: 'boolean', group: 'Container', help: 'Remove the container when it ends'},
@@ -16,6 +18,13 @@ export const runOptions = {
     value: 'DIR[:O]',
     group: 'Container',
     help: 'Use this directory instead of an image; :O keeps it unchanged under an overlay',
+  },
+  'from-binary': {
+    kind: 'list',
+    value: 'PATH',
+    group: 'Container',
+    help: 'Use a root of this program and the libraries it needs instead of an image; may be given several times',
+    check: isFilePath,
   },
   cidfile: {
     kind: 'value',
@@ -105,19 +114,7 @@ export const runOptions = {
     help: 'Host name inside; default: the short id',
     check: isHostname,
   },
-  network: {
-    kind: 'value',
-    aliases: ['net'],
-    value: 'none|host',
-    group: 'Isolation',
-    help: "Loopback only (the default), or the host's network",
-  },
-  userns: {
-    kind: 'value',
-    value: 'auto|host',
-    group: 'Isolation',
-    help: "A range of user ids of its own (the default), or the host's ids",
-  },
+  ...namespacesOptions,
   privileged: {
     kind: 'boolean',
     group: 'Isolation',
@@ -129,7 +126,7 @@ export const runOptions = {
     kind: 'list',
     value: 'OPT',
     group: 'Isolation',
-    help: 'no-new-privileges[=BOOL], seccomp=unconfined, systempaths=unconfined',
+    help: 'no-new-privileges[=BOOL], seccomp=FILE|unconfined, apparmor=PROFILE|unconfined, mask=PATH, unmask=PATH|ALL, systempaths=unconfined, label=disable',
   },
   'allow-new-privileges': {
     kind: 'boolean',
@@ -137,6 +134,7 @@ export const runOptions = {
     group: 'Isolation',
     help: 'Let setuid programs such as sudo and su work',
   },
+  ...confinementOptions,
 
   'dry-run': {
     kind: 'optional',

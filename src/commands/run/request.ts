@@ -2,10 +2,11 @@ import {resolve} from 'node:path';
 import {KeelboxError} from '../../errors/keelbox-error';
 import type {RootRequest, RunRequest} from '../../native';
 import type {CommandContext, OptionValues} from '../definition';
+import {readConfinement} from './confinement';
 import {collectEnvironment} from './environment';
 import {collectMounts} from './mounts';
+import {readNamespaces} from './namespaces';
 import type {runOptions} from './options';
-import {readNetwork, readSecurityOptions, readUserns} from './security';
 import {readTerminal} from './terminal';
 
 export type RunOptions = OptionValues<typeof runOptions>;
@@ -29,11 +30,13 @@ export function buildRequest(options: RunOptions, context: CommandContext): RunR
     ...present('interactive', options.interactive),
     ...present('explain', options.explain),
     ...present('entrypoint', options.entrypoint === undefined ? undefined : readEntrypoint(options.entrypoint)),
-    ...present('network', options.network === undefined ? undefined : readNetwork(options.network)),
-    ...present('userns', options.userns === undefined ? undefined : readUserns(options.userns)),
-    ...readSecurityOptions(options['security-opt'], options['allow-new-privileges'] === true),
+    ...readNamespaces(options),
+    ...readConfinement(options),
     ...readTerminal(options, context.environment),
-    env: collectEnvironment(options['env-file'], options.env, context.environment),
+    env: [
+      ...(options['env-host'] === true ? wholeEnvironment(context.environment) : []),
+      ...collectEnvironment(options['env-file'], options.env, context.environment),
+    ],
     mounts: collectMounts(options),
     capAdd: options['cap-add'].flatMap(splitCapabilities),
     capDrop: options['cap-drop'].flatMap(splitCapabilities),
@@ -41,18 +44,29 @@ export function buildRequest(options: RunOptions, context: CommandContext): RunR
   };
 }
 
+function wholeEnvironment(caller: CommandContext['environment']): string[] {
+  return Object.entries(caller).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]));
+}
+
 function present<K extends keyof RunRequest>(key: K, value: RunRequest[K] | undefined): Partial<Pick<RunRequest, K>> {
   return (value === undefined ? {} : {[key]: value}) as Partial<Pick<RunRequest, K>>;
 }
 
-/** With `--rootfs` there is no image and the words are the command. */
+/** With `--rootfs` and `--from-binary` there is no image and the words are the command. */
 function readRoot(options: RunOptions, words: readonly string[]): {root: RootRequest; command: string[]} {
+  const programs = options['from-binary'];
+  if (programs.length > 0) {
+    if (options.rootfs === undefined) return {root: readBinaries(programs), command: [...words]};
+    throw new KeelboxError('ERR_KEELBOX_USAGE', '--rootfs and --from-binary are two roots for one container', {
+      hint: 'give one of them; -v puts a directory into a root of programs',
+    });
+  }
   if (options.rootfs !== undefined) {
     return {root: readRootfs(options.rootfs), command: [...words]};
   }
   const [image, ...command] = words;
   if (!image) {
-    throw new KeelboxError('ERR_KEELBOX_USAGE', 'keelbox run needs an IMAGE or --rootfs DIR', {
+    throw new KeelboxError('ERR_KEELBOX_USAGE', 'keelbox run needs an IMAGE, --rootfs DIR or --from-binary PATH', {
       hint: 'keelbox run --rm -it host   runs a shell on a private copy of this machine, without any image',
     });
   }
@@ -64,6 +78,11 @@ function readRootfs(text: string): RootRequest {
   const path = overlay ? text.slice(0, -':O'.length) : text;
   if (path === '') throw new KeelboxError('ERR_KEELBOX_INVALID_ARG', '--rootfs needs a directory');
   return {type: 'rootfs', path: resolve(path), overlay};
+}
+
+/** A name without a slash is for PATH; the engine looks it up. */
+function readBinaries(programs: readonly string[]): RootRequest {
+  return {type: 'binaries', programs: programs.map(program => (program.includes('/') ? resolve(program) : program))};
 }
 
 /**

@@ -2,25 +2,35 @@
 
 use crate::capabilities;
 use crate::failure::{Code, Failure};
-use crate::host::{HostFacts, SubordinateIds};
+use crate::host::HostFacts;
 use crate::image::{ImageConfig, Root};
+use crate::namespaces::{Asked, Maps, Source, Spaces, User, Userns, decide, extents, make_maps};
 use crate::op::{IdMap, MapWriter, namespace};
 use crate::plan::Place;
-use crate::request::{NetworkRequest, RunRequest, SeccompRequest, UsernsRequest};
-
-/// Host ids in a root container's range (`userns.md`).
-const RANGE: u32 = 65_536;
+use crate::request::{RunRequest, SeccompRequest};
 
 /// The decisions.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "independent decisions")]
 pub struct Choices {
-    /// Mask of `CLONE_NEW*` for clone3.
+    /// Namespaces of the container's own, as a mask of `CLONE_NEW*`.
     pub namespaces: u64,
+    /// Where each namespace comes from.
+    pub spaces: Spaces,
+    /// The user namespace.
+    pub userns: Userns,
     /// User and group ids; empty: the host's.
     pub uids: Vec<IdMap>,
     /// See `uids`.
     pub gids: Vec<IdMap>,
+    /// The host's id of the container's root, when the caller is root and there is a user namespace; else 0.
+    pub base: u32,
+    /// The host's id of root's group.
+    pub group_base: u32,
+    /// The caller's ids inside, when the command is to run with them.
+    pub kept_user: Option<(u32, u32)>,
+    /// An ordinary user's id is none of the container's.
+    pub caller_is_nobody: bool,
     /// Who writes them.
     pub map_writer: MapWriter,
     /// Whether setgroups(2) can be used.
@@ -44,39 +54,72 @@ impl Choices {
         host: &HostFacts,
         place: &Place,
     ) -> Result<Self, Failure> {
-        let own_userns = host.is_rootless() || place.base != 0;
+        let asked = Asked::read(request)?;
+        let spaces = Spaces::of(&asked, &place.found);
+        let userns = decide(&asked, &place.found, request, image, host)?;
+        let own_userns = !matches!(userns, Userns::Host(_));
         check_host_image(request, image, own_userns)?;
-        let (uids, gids, map_writer, set_groups) = id_maps(host, place, own_userns);
+        let maps = id_maps(&asked, host, place, &userns)?;
+        // An ordinary user is itself to the kernel, whatever its ids inside.
+        let base = |map: &[IdMap]| {
+            let root = extents::outside(map, 0).filter(|_| !host.is_rootless());
+            root.unwrap_or(0)
+        };
+        let caller_is_nobody = userns == Userns::Own
+            && host.is_rootless()
+            && extents::inside(&maps.uids, host.uid).is_none();
         let last = host.last_capability;
         let most = if own_userns { u64::MAX } else { host.permitted };
-        let base = if request.privileged {
+        let rights = if request.privileged {
             capabilities::all(last)
         } else {
             capabilities::DEFAULT
         };
         Ok(Self {
-            namespaces: namespaces(request, own_userns),
-            uids,
-            gids,
-            map_writer,
-            set_groups,
-            capabilities: capabilities::adjust(base, &request.cap_add, &request.cap_drop, last)?
+            namespaces: spaces.own() | user_bit(&userns),
+            hostname: hostname(request, &asked, host, place)?,
+            spaces,
+            userns,
+            base: base(&maps.uids),
+            group_base: base(&maps.gids),
+            caller_is_nobody,
+            kept_user: kept_user(&asked, host, &maps),
+            uids: maps.uids,
+            gids: maps.gids,
+            map_writer: maps.writer,
+            set_groups: maps.set_groups,
+            capabilities: capabilities::adjust(rights, &request.cap_add, &request.cap_drop, last)?
                 & most,
-            seccomp: !request.privileged && request.seccomp == SeccompRequest::Default,
+            seccomp: !request.privileged && request.seccomp == SeccompRequest::Default
+                || matches!(request.seccomp, SeccompRequest::Profile(_)),
             no_new_privileges: request.no_new_privileges && !request.privileged,
             masked_paths: request.masked_paths && !request.privileged,
-            hostname: hostname(request, place)?,
         })
+    }
+
+    /// Whether its ids are others than the caller's.
+    pub(crate) fn has_userns(&self) -> bool {
+        !matches!(self.userns, Userns::Host(_))
+    }
+
+    /// Whether its root has rights over its namespace of this kind: to mount the file system that shows it, for one.
+    pub(crate) fn has_rights(&self, kind: u64) -> bool {
+        self.spaces.has_rights(kind, self.has_userns())
     }
 
     /// Lines about what was done differently than asked, or may surprise.
     pub(crate) fn notices(&self, request: &RunRequest, host: &HostFacts) -> Vec<String> {
         let mut notices = Vec::new();
-        let own_userns = self.namespaces & namespace::CLONE_NEWUSER != 0;
+        let own_userns = self.has_userns();
+        if let Userns::Host(Some(why)) = &self.userns {
+            notices.push(format!(
+                "no user namespace for this container: {why}; root in it is root on this machine"
+            ));
+        }
         if request.privileged && !own_userns {
             notices.push("--privileged implies --userns=host: root in this container is root on this machine".into());
         }
-        if host.is_rootless() && request.userns == UsernsRequest::Host {
+        if host.is_rootless() && request.userns.as_deref() == Some("host") {
             notices.push("--userns=host: an ordinary user's container always has a user namespace; it maps you to root".into());
         }
         let useless = capabilities::useless_in_userns(self.capabilities);
@@ -106,89 +149,72 @@ fn check_host_image(
     Ok(())
 }
 
-fn namespaces(request: &RunRequest, own_userns: bool) -> u64 {
-    let mut mask = namespace::CLONE_NEWNS
-        | namespace::CLONE_NEWPID
-        | namespace::CLONE_NEWUTS
-        | namespace::CLONE_NEWIPC;
-    if own_userns {
-        mask |= namespace::CLONE_NEWUSER;
+fn user_bit(userns: &Userns) -> u64 {
+    if *userns == Userns::Own {
+        namespace::CLONE_NEWUSER
+    } else {
+        0
     }
-    if request.network == NetworkRequest::None {
-        mask |= namespace::CLONE_NEWNET;
-    }
-    mask
 }
 
-type IdMaps = (Vec<IdMap>, Vec<IdMap>, MapWriter, bool);
-
-fn id_maps(host: &HostFacts, place: &Place, own_userns: bool) -> IdMaps {
-    let one = |inside, outside, count| IdMap {
-        inside,
-        outside,
-        count,
+/// The container's ids; without a user namespace none are mapped.
+fn id_maps(
+    asked: &Asked,
+    host: &HostFacts,
+    place: &Place,
+    userns: &Userns,
+) -> Result<Maps, Failure> {
+    let mapped = |uids, gids, set_groups| Maps {
+        uids,
+        gids,
+        writer: MapWriter::Launcher,
+        set_groups,
     };
-    if !own_userns {
-        return (Vec::new(), Vec::new(), MapWriter::Launcher, true);
-    }
-    if !host.is_rootless() {
-        let range = vec![one(0, place.base, RANGE)];
-        return (range.clone(), range, MapWriter::Launcher, true);
-    }
-    match &host.subordinate {
-        Some(ids) => {
-            let (uids, gids) = subordinate_maps(host.uid, host.gid, ids);
-            // newuidmap serves users that /etc/subuid names; root of a container has the right itself.
-            let writer = if host.uid == 0 {
-                MapWriter::Launcher
-            } else {
-                MapWriter::Programs
-            };
-            (uids, gids, writer, true)
-        }
-        None => (
-            vec![one(0, host.uid, 1)],
-            vec![one(0, host.gid, 1)],
-            MapWriter::Launcher,
-            false,
-        ),
-    }
+    Ok(match (userns, &place.found.ids) {
+        (Userns::Own, _) => make_maps(&asked.user, host, place.base)?,
+        (Userns::Joined, Some(ids)) => mapped(ids.uids.clone(), ids.gids.clone(), ids.set_groups),
+        _ => mapped(Vec::new(), Vec::new(), true),
+    })
 }
 
-/// The caller is root inside, and the ids after that are those of /etc/subuid and /etc/subgid.
-#[must_use]
-pub fn subordinate_maps(uid: u32, gid: u32, ids: &SubordinateIds) -> (Vec<IdMap>, Vec<IdMap>) {
-    let map = |own, first, count| {
-        vec![
-            IdMap {
-                inside: 0,
-                outside: own,
-                count: 1,
-            },
-            IdMap {
-                inside: 1,
-                outside: first,
-                count,
-            },
-        ]
-    };
-    (
-        map(uid, ids.uid, ids.uid_count),
-        map(gid, ids.gid, ids.gid_count),
-    )
+/// `--userns=keep-id` is meant for the caller: the command runs as whom it keeps.
+fn kept_user(asked: &Asked, host: &HostFacts, maps: &Maps) -> Option<(u32, u32)> {
+    if !matches!(asked.user, User::KeepId(_)) {
+        return None;
+    }
+    let uid = extents::inside(&maps.uids, host.uid)?;
+    Some((uid, extents::inside(&maps.gids, host.gid)?))
 }
 
-/// Host names have letters, digits, `-`, `.` and at most 64 characters (sethostname(2), RFC 1123).
-fn hostname(request: &RunRequest, place: &Place) -> Result<String, Failure> {
+/// The name that was given, or that of the UTS namespace; for one of its own the short id.
+fn hostname(
+    request: &RunRequest,
+    asked: &Asked,
+    host: &HostFacts,
+    place: &Place,
+) -> Result<String, Failure> {
     let Some(name) = &request.hostname else {
-        return Ok(place.id.chars().take(12).collect());
+        let uts = namespace::CLONE_NEWUTS;
+        let shared = asked.uts == Source::Host || place.found.host & uts != 0;
+        let known = if shared {
+            Some(&host.hostname)
+        } else {
+            place.found.hostname.as_ref()
+        };
+        return Ok(known.map_or_else(|| place.id.chars().take(12).collect(), String::clone));
     };
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
+    if !is_hostname(name) {
         return Err(
             Failure::new(Code::InvalidArg, format!("{name:?} is not a host name"))
                 .hint("use 1 to 64 letters, digits, dots and hyphens"),
         );
     }
     Ok(name.clone())
+}
+
+/// Host names have letters, digits, `-`, `.` and at most 64 characters (sethostname(2), RFC 1123).
+#[must_use]
+pub fn is_hostname(name: &str) -> bool {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    !name.is_empty() && name.len() <= 64 && name.chars().all(good)
 }

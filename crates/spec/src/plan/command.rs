@@ -5,25 +5,28 @@ use std::ffi::CString;
 use crate::failure::{Code, Failure};
 use crate::image::Root;
 use crate::op::{Command, Op, User};
-use crate::plan::{Context, Steps, masks, root, security, text};
+use crate::plan::{Context, Steps, confinement, identity, masks, root, security, text};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(crate) fn execute(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    if context.choices.masked_paths {
-        masks::make(context, steps)?;
-    }
+    masks::make(context, steps)?;
     session(context, steps)?;
     let env = environment(context)?;
+    identity::account(context, steps);
+    let kept = context.choices.kept_user;
+    let kept = kept.map(|(uid, gid)| format!("{uid}:{gid}"));
     let user = context
         .request
         .user
         .as_deref()
+        .or(kept.as_deref())
         .or(context.image.user.as_deref())
         .unwrap_or("");
     let find = User {
         spec: text(user)?,
-        set_groups: context.choices.set_groups,
+        add_groups: confinement::groups(context)?,
+        set_groups: confinement::sets_groups(context),
         set_home: !env.iter().any(|(key, _)| key == "HOME"),
     };
     steps.init(
@@ -41,12 +44,13 @@ pub(crate) fn execute(context: &Context<'_>, steps: &mut Steps) -> Result<(), Fa
         Op::ChangeDirectory { path: text(cwd)? },
         "where the command starts; made when missing, inside the root only",
     );
+    masks::add(context, steps)?;
     if context.request.readonly_root {
         let slots = root::writable(context);
         let why = "as --read-only asks; what is mounted into it stays as it is";
         steps.init(Op::ReadOnlyRoot { slots }, why);
     }
-    security::drop_rights(context, steps);
+    security::drop_rights(context, steps)?;
     steps.init(Op::DieWithLauncher, "no supervisor, no container");
     steps.init(
         Op::CloseFds,
@@ -107,7 +111,14 @@ fn environment(context: &Context<'_>) -> Result<Variables, Failure> {
                 .unwrap_or_else(|| "xterm".into()),
         ));
     }
-    for entry in context.image.env.iter().chain(&context.request.env) {
+    let (given, unset) = (&context.request.env, &context.request.confinement);
+    let image = context.image.env.iter().filter(|entry| {
+        let key = entry.split_once('=').map_or(entry.as_str(), |(key, _)| key);
+        !unset.unset_env.iter().any(|name| name == key)
+    });
+    variables.retain(|(key, _)| !unset.unset_env_all && !unset.unset_env.contains(key));
+    let image = image.filter(|_| !unset.unset_env_all);
+    for entry in image.chain(given) {
         let (key, value) = split(entry)?;
         variables.retain(|(known, _)| known != key);
         variables.push((key.into(), value.into()));
@@ -139,7 +150,7 @@ fn command(context: &Context<'_>, env: &Variables) -> Result<Command, Failure> {
     let path = env
         .iter()
         .find(|(key, _)| key == "PATH")
-        .map_or("", |(_, value)| value);
+        .map_or(DEFAULT_PATH, |(_, value)| value);
     let candidates = candidates(name, path)
         .into_iter()
         .map(text)
@@ -157,6 +168,7 @@ fn command(context: &Context<'_>, env: &Variables) -> Result<Command, Failure> {
                 .map(|(key, value)| format!("{key}={value}"))
                 .collect(),
         )?,
+        umask: confinement::umask(context)?,
         init: context.request.init,
     })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::failure::Failure;
 use crate::files;
 use crate::op::{Device, Op, Slot, Target, attribute, namespace};
-use crate::plan::{Context, Steps, slots, text};
+use crate::plan::{Context, Steps, borrowed, confinement, slots, text};
 
 const NO_SUID_DEV: u64 = attribute::MOUNT_ATTR_NOSUID | attribute::MOUNT_ATTR_NODEV;
 pub(crate) const NO_SUID_DEV_EXEC: u64 = NO_SUID_DEV | attribute::MOUNT_ATTR_NOEXEC;
@@ -33,7 +33,7 @@ struct Fresh<'a> {
 
 /// Where a file system goes.
 #[derive(Clone, Copy)]
-enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// A path in the root, which is somebody's image.
     Root(&'a str),
     /// A path in one of our own mounts, to be made there or not.
@@ -75,14 +75,32 @@ const CGROUP_DIRECTORY: Fresh<'_> = Fresh {
 };
 
 pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    fresh(steps, &PROC)?;
+    if context.can_mount(namespace::CLONE_NEWPID) {
+        let options = &confinement::proc_options(context)?;
+        fresh(steps, &Fresh { options, ..PROC })?;
+    } else {
+        borrowed::proc(context, steps)?;
+    }
     sys(context, steps)?;
     dev(context, steps)?;
     terminals(context, steps)?;
-    fresh(steps, &SHM)?;
-    fresh(steps, &MQUEUE)?;
+    ipc(context, steps)?;
     cgroups(context, steps)?;
     etc_files(context, steps)
+}
+
+fn ipc(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    let (kind, spaces) = (namespace::CLONE_NEWIPC, &context.choices.spaces);
+    if spaces.is_host(kind) {
+        borrowed::shm(context, steps)?;
+    } else if !spaces.without_shm {
+        fresh(steps, &SHM)?;
+    }
+    if context.can_mount(kind) {
+        fresh(steps, &MQUEUE)
+    } else {
+        borrowed::mqueue(context, steps)
+    }
 }
 
 /// Makes a file system and attaches it.
@@ -106,7 +124,7 @@ fn fresh(steps: &mut Steps, mount: &Fresh<'_>) -> Result<(), Failure> {
 }
 
 /// Links are not followed: what the kernel shows must not end up elsewhere (CVE-2023-27561).
-fn attach(steps: &mut Steps, slot: Slot, place: Place<'_>) -> Result<(), Failure> {
+pub(crate) fn attach(steps: &mut Steps, slot: Slot, place: Place<'_>) -> Result<(), Failure> {
     let attach = match place {
         Place::Root(target) => {
             let target = text(target)?;
@@ -132,7 +150,7 @@ fn attach(steps: &mut Steps, slot: Slot, place: Place<'_>) -> Result<(), Failure
 }
 
 /// What must not be changed by anybody but a privileged container.
-fn guarded(context: &Context<'_>) -> u64 {
+pub(crate) fn guarded(context: &Context<'_>) -> u64 {
     if context.request.privileged {
         NO_SUID_DEV_EXEC
     } else {
@@ -141,7 +159,7 @@ fn guarded(context: &Context<'_>) -> u64 {
 }
 
 fn sys(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    if context.choices.namespaces & namespace::CLONE_NEWNET != 0 {
+    if context.can_mount_sys() {
         let attributes = guarded(context);
         let why = "devices and kernel settings, read-only";
         let (slot, fstype, target) = (slots::SYS, "sysfs", Place::Root("sys"));
@@ -157,16 +175,7 @@ fn sys(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
             },
         );
     }
-    let clone = Op::CloneTree {
-        slot: slots::SYS,
-        source: text("/sys")?,
-        recursive: true,
-        attributes: READ_ONLY,
-        map_ids: false,
-    };
-    let why = "a new sysfs needs a network namespace of one's own; this is the host's, read-only";
-    steps.push(context.mounting_side(), clone, why);
-    attach(steps, slots::SYS, Place::Root("sys"))
+    borrowed::sys(context, steps)
 }
 
 fn dev(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
@@ -249,6 +258,9 @@ fn terminals(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
 }
 
 fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    if context.choices.spaces.is_host(namespace::CLONE_NEWCGROUP) {
+        return borrowed::cgroups(context, steps);
+    }
     let host = &context.host.cgroups;
     let v2 = host
         .v2
@@ -321,11 +333,18 @@ fn has_group(steps: &Steps, mount: &Path) -> bool {
 fn etc_files(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     let made = files::make(
         &context.choices.hostname,
-        context.request.network,
+        context.choices.spaces.is_host(namespace::CLONE_NEWNET),
         context.host,
     );
+    let asked = &context.request.confinement;
+    let left = |name: &str| match name {
+        "hosts" => asked.no_hosts,
+        "hostname" => asked.no_hostname,
+        _ => false,
+    };
     let made = made
         .into_iter()
+        .filter(|(name, _)| !left(name))
         .map(|(name, content)| Ok((text(name)?, content)));
     let files = made.collect::<Result<_, Failure>>()?;
     steps.init(

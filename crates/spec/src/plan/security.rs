@@ -3,22 +3,39 @@
 //! Order matters. Masks need the mounts; credentials need /etc/passwd; the filter comes last of all, but before the
 //! capabilities go when no_new_privs is off, since without either of the two the kernel takes no filter.
 
+use crate::failure::Failure;
+use crate::limits::{self, CORE, NOFILE};
 use crate::op::Op;
-use crate::plan::{Context, Steps};
+use crate::plan::{Context, Steps, confinement};
 
 /// `RLIMIT_NOFILE`'s soft limit that programs were written for: some close every fd below it, one at a time.
 const NOFILE_SOFT: u64 = 1024;
-const RLIMIT_CORE: u32 = 4;
-const RLIMIT_NOFILE: u32 = 7;
 
-pub(crate) fn restrict(context: &Context<'_>, steps: &mut Steps) {
+pub(crate) fn restrict(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     steps.init(
         Op::PivotRoot,
         "the old root is gone: no path leads back to the host",
     );
+    let asked = limits::parse(&context.request.confinement.ulimits)?;
+    let left = |resource| !asked.host && !asked.list.iter().any(|one| one.resource == resource);
+    if left(NOFILE) {
+        open_files(context, steps);
+    }
+    if left(CORE) {
+        let none = Op::SetRlimit {
+            resource: CORE,
+            soft: 0,
+            hard: None,
+        };
+        steps.init(none, "no core files unless asked for");
+    }
+    Ok(())
+}
+
+fn open_files(context: &Context<'_>, steps: &mut Steps) {
     let hard = context.host.nofile_hard;
     let nofile = Op::SetRlimit {
-        resource: RLIMIT_NOFILE,
+        resource: NOFILE,
         soft: NOFILE_SOFT.min(hard),
         hard: Some(hard),
     };
@@ -26,18 +43,11 @@ pub(crate) fn restrict(context: &Context<'_>, steps: &mut Steps) {
         nofile,
         "Node raises the soft limit for itself; the container gets the usual one",
     );
-    steps.init(
-        Op::SetRlimit {
-            resource: RLIMIT_CORE,
-            soft: 0,
-            hard: None,
-        },
-        "no core files unless asked for",
-    );
 }
 
 /// Credentials and filter, in the order that the kernel allows.
-pub(crate) fn drop_rights(context: &Context<'_>, steps: &mut Steps) {
+pub(crate) fn drop_rights(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    confinement::last(context, steps)?;
     let choices = context.choices;
     let credentials = Op::SetCredentials {
         capabilities: choices.capabilities,
@@ -55,6 +65,7 @@ pub(crate) fn drop_rights(context: &Context<'_>, steps: &mut Steps) {
         filter(context, steps);
         steps.init(credentials, why);
     }
+    Ok(())
 }
 
 fn filter(context: &Context<'_>, steps: &mut Steps) {
@@ -63,6 +74,7 @@ fn filter(context: &Context<'_>, steps: &mut Steps) {
         steps.init(
             Op::Seccomp {
                 filter: filter.into_owned(),
+                flags: 0,
             },
             "calls that containers do not need are where kernels have their bugs",
         );

@@ -1,0 +1,22 @@
+/** The verbs for images that nobody waits for by the millisecond. */
+import type {CommandDefinition} from '../definition';
+import {imageExistsCommand} from './exists';
+import {historyCommand} from './history';
+import {importCommand} from './import';
+import {loadCommand} from './load';
+import {imagePruneCommand} from './prune';
+import {rmiCommand} from './rmi';
+import {saveCommand} from './save';
+import {tagCommand, untagCommand} from './tag';
+
+export const imageCommands: readonly CommandDefinition[] = [
+  loadCommand,
+  saveCommand,
+  importCommand,
+  rmiCommand,
+  tagCommand,
+  untagCommand,
+  historyCommand,
+  imagePruneCommand,
+  imageExistsCommand,
+];

@@ -1,0 +1,3 @@
+/** The bundle behind `--format` and `--filter`. */
+export {readFilters} from './filters';
+export {formatEach, formatRows} from './template';
