@@ -5,6 +5,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use keelbox_spec::failure::{Code, Failure};
 use nix::fcntl::{FcntlArg, fcntl};
@@ -36,6 +37,12 @@ fn file(roots: &Roots) -> std::path::PathBuf {
     }
 }
 
+fn open(path: &Path) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(0o600))
+        .map_err(|errno| store_failure("open", path, &errno.into()))
+}
+
 /// Takes free ranges side by side for `size` ids: their lock and the first id.
 pub(crate) fn take(roots: &Roots, id: &str, size: u32) -> Result<(OwnedFd, u32), Failure> {
     let ranges = size.div_ceil(SIZE);
@@ -48,10 +55,14 @@ pub(crate) fn take(roots: &Roots, id: &str, size: u32) -> Result<(OwnedFd, u32),
         .why(format!("there are {most} for all containers together"))
         .hint("use a smaller size"));
     }
-    let path = file(roots);
-    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = rustix::fs::openat(CWD, &path, flags, Mode::from_raw_mode(0o600))
-        .map_err(|errno| store_failure("open", &path, &errno.into()))?;
+    let file = open(&file(roots)).or_else(|failure| {
+        // A read-only system has no shared place; the run root can be written, or nothing could have come this far.
+        if failure.errno.as_deref() == Some("EROFS") {
+            open(&roots.run_root.join("ids"))
+        } else {
+            Err(failure)
+        }
+    })?;
     // Anywhere to begin with: starts at the same time then seldom want the same one.
     let begin = u32::from_str_radix(id.get(..8).unwrap_or("0"), 16).unwrap_or(0);
     for attempt in 0..COUNT {
