@@ -9,7 +9,7 @@ use keelbox_spec::failure::Code;
 use keelbox_spec::host::{CgroupHost, CgroupV2, HostFacts, SubordinateIds};
 use keelbox_spec::image::{HostRoot, ImageConfig, Root};
 use keelbox_spec::op::{CgroupEntry, MapWriter, Op, Side, namespace};
-use keelbox_spec::plan::{Place, Plan, Without, build};
+use keelbox_spec::plan::{Place, Plan, build};
 use keelbox_spec::request::RunRequest;
 use keelbox_spec::start::{Start, VERSION};
 
