@@ -51,6 +51,7 @@ impl Document {
         let mut rules = Vec::new();
         for (index, entry) in self.syscalls.iter().flatten().enumerate() {
             let place = format!("syscalls[{index}]");
+            entry.check_kernel_texts(&place)?;
             if entry.counts(here) {
                 entry.add_to(&mut rules, &place, default)?;
             }
@@ -121,7 +122,6 @@ impl Entry {
     fn add_to(&self, rules: &mut Vec<Rule>, place: &str, default: Action) -> Result<(), Failure> {
         let names = self.names(place)?;
         let wanted = action(place, self.action, self.errno_ret, self.errno.as_deref())?;
-        self.check_kernel_texts(place)?;
         if wanted == default {
             return Ok(());
         }
