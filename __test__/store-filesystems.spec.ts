@@ -16,7 +16,7 @@ const loop: Need = {name: 'loop devices', isThere: () => existsSync('/dev/loop-c
 const testNew = lane({host: true, rootless: true}).needing(...LANES);
 /** bindfs and its libraries are not in the guest; FAT is not in every machine's kernel. */
 const testFuse = lane({host: true, rootless: true}).needing(...LANES, 'bindfs', 'fusermount3');
-const testFat = lane({guest: true}).needing(...LANES, loop);
+const testFat = lane({guest: true}).needing(...LANES, loop, 'mkfs.vfat');
 
 /** An image in the store's folder; the loop device goes with the mount. */
 const onImage = (make: string, megabytes: number) =>
@@ -32,7 +32,7 @@ const MOUNTS: Record<string, string> = {
   overlay:
     'mkdir "$D/low" "$D/up" "$D/work" && mount -t overlay -o lowerdir="$D/low",upperdir="$D/up",workdir="$D/work" none "$D/m"',
   FUSE: 'mkdir "$D/real" && chmod 755 "$D/real" && bindfs "$D/real" "$D/m" && trap \'umount "$D/m"\' EXIT',
-  FAT: `modprobe -q vfat 2>/dev/null; ${onImage('busybox mkfs.vfat', 40)}`,
+  FAT: `modprobe -q vfat 2>/dev/null; ${onImage('mkfs.vfat', 40)}`,
 };
 
 /** Runs `keelbox ARGS` with its store on that file system; stdout ends with what is left in the store. */

@@ -143,6 +143,34 @@ fn profile(executable: &Path) -> String {
     lines.join("\n")
 }
 
+/// The AppArmor profile that this process is confined by.
+fn confinement() -> Option<String> {
+    let label = setting("/proc/self/attr/apparmor/current")?;
+    (!label.is_empty() && !label.ends_with("(unconfined)") && label != "unconfined")
+        .then_some(label)
+}
+
+/// A step that the caller may take as far as its capabilities go, and that was refused all the same.
+pub(crate) fn confined(step: &str, call: &str, errno: Errno) -> Option<Failure> {
+    if !matches!(errno, Errno::EACCES | Errno::EPERM) {
+        return None;
+    }
+    let label = confinement()?;
+    let failure = Failure::new(
+        Code::Permission,
+        format!("the step {step} failed: {call} is forbidden here"),
+    )
+    .why(format!(
+        "AppArmor confines this process by the profile {label}"
+    ));
+    Some(match engine() {
+        Some(engine) => failure.hint(flags(engine)),
+        None => failure.hint(
+            "run keelbox outside of that profile, or let the profile allow mounts (mount, umount, pivot_root, userns)",
+        ),
+    })
+}
+
 /// The kernel's own file systems, which a user namespace gets only where all of the caller's can be seen
 /// (`mount_too_revealing`).
 pub(crate) fn too_revealing(fstype: &str) -> Failure {

@@ -75,6 +75,17 @@ fn lack(op: &Op, call: &str, errno: Errno) -> Option<Lack> {
     }
 }
 
+fn is_mount(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::CloneTree { .. }
+            | Op::Overlay { .. }
+            | Op::NewMount { .. }
+            | Op::Attach { .. }
+            | Op::AttachDevices { .. }
+    )
+}
+
 fn is_data(op: &Op) -> bool {
     matches!(op, Op::CloneTree { slot, .. } if *slot == DATA_SLOT)
 }
@@ -87,6 +98,14 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         )
         .why("a start needs more open files than the limit allows")
         .hint("raise the limit: ulimit -n 1024");
+    }
+    // What the kernel refuses by capabilities is EPERM; EACCES to a mount comes from a security module.
+    let by_module = errno == Errno::EACCES && is_mount(&step.op);
+    if let Some(failure) = by_module
+        .then(|| outer::confined(describe(&step.op).op, call, errno))
+        .flatten()
+    {
+        return failure;
     }
     match &step.op {
         Op::Execute(command) => command_failure(command, errno, note),
@@ -115,9 +134,9 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         Op::Sysctl { .. } | Op::Confine(_) | Op::SetRlimit { .. } | Op::Seccomp { .. } => confine::failure(step, call, errno, note),
         Op::AttachDevices { .. } => attach_failure("dev", errno),
         Op::Attach { target, .. } => attach_failure(&target.to_string_lossy(), errno),
-        _ => Failure::new(Code::Kernel, format!("the step {} failed: {call}", describe(&step.op).op))
+        op => outer::confined(describe(op).op, call, errno).unwrap_or_else(|| Failure::new(Code::Kernel, format!("the step {} failed: {call}", describe(&step.op).op))
             .why(because(errno, note))
-            .hint("see what the step does with --dry-run, and what this machine has with keelbox info"),
+            .hint("see what the step does with --dry-run, and what this machine has with keelbox info")),
     }
 }
 
