@@ -36,6 +36,8 @@ pub(crate) struct Attempt<'a> {
     place: Place,
     name: String,
     ids: OwnedFd,
+    /// Namespaces of others, held open until the launcher has them.
+    namespaces: Vec<OwnedFd>,
     plan: Plan,
     stdio: Stdio,
     outputs: Outputs,
@@ -56,13 +58,16 @@ impl<'a> Attempt<'a> {
         let image = source::image(roots, request, true)?;
         let id = new_id()?;
         let count = looked.range(request, &image, &host)?;
-        let (ids, base) = range(roots, count, &id)?;
+        let (ids, base) = match looked.range {
+            Some(shared) => (shared, 0),
+            None => range(roots, count, &id)?,
+        };
         let data = roots.containers().join(&id);
         let planned = plan::Place {
             id: id.clone(),
             data,
             base,
-            found: looked.found.clone(),
+            found: looked.found,
             file_sources,
         };
         let mut plan = plan::build(request, &image, &host, &planned)?;
@@ -76,6 +81,7 @@ impl<'a> Attempt<'a> {
                 place,
                 name,
                 ids,
+                namespaces: looked.fds,
                 plan,
                 stdio,
                 outputs,
@@ -157,6 +163,11 @@ impl<'a> Attempt<'a> {
             drain(2),
             terminal.as_fd(),
         ];
+        if !self.namespaces.is_empty() {
+            let namespaces: Vec<_> = self.namespaces.iter().map(AsFd::as_fd).collect();
+            send(&ours, &Request::Namespaces, &namespaces)
+                .map_err(|errno| internal("cannot pass namespaces on", errno))?;
+        }
         Ok((ours, spawn::spawn(&[c"supervise"], &fds)?))
     }
 

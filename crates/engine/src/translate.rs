@@ -31,13 +31,13 @@ pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &st
     failure.errno = Some(errno.name());
     Refused {
         failure,
-        without_userns: needs_userns(&step.op, errno),
+        without_userns: needs_userns(&step.op, call, errno),
     }
 }
 
 /// Whether the machine cannot have the container's user namespace, for lack of a feature or by its settings. What may be a
 /// passing state (a full disk, an exhausted table) is an error instead: nobody is to get less than the default by chance.
-fn needs_userns(op: &Op, errno: Errno) -> bool {
+fn needs_userns(op: &Op, call: &str, errno: Errno) -> bool {
     let forbidden = || {
         std::fs::read_to_string("/proc/sys/user/max_user_namespaces")
             .is_ok_and(|most| most.trim() == "0")
@@ -49,7 +49,7 @@ fn needs_userns(op: &Op, errno: Errno) -> bool {
                 Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EOVERFLOW
             )
         }
-        Op::Clone3 { .. } => {
+        Op::Clone3 { .. } if call != "setns" => {
             matches!(errno, Errno::EINVAL | Errno::ENOSYS) || errno == Errno::ENOSPC && forbidden()
         }
         _ => false,
@@ -74,6 +74,9 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         Op::ChangeDirectory { path } => Failure::new(Code::InvalidArg, format!("cannot go to the working directory {}", path.to_string_lossy()))
             .why(errno.text())
             .hint("choose another directory with --workdir"),
+        Op::Clone3 { .. } if call == "setns" => join_failure(errno, note),
+        Op::TimeOffsets { .. } => time_failure(errno, note),
+        Op::BorrowMount { whose, .. } => shm_failure(whose, errno, note),
         Op::Clone3 { .. } | Op::Unshare { .. } => userns_failure(errno),
         Op::MapIds { writer, .. } => map_failure(*writer, errno, note),
         Op::CloneTree { source, map_ids: true, .. } => Failure::new(Code::Mount, format!("cannot show {} with the container's ids", source.to_string_lossy()))
@@ -153,6 +156,44 @@ fn user_failure(call: &str, errno: Errno, note: &str) -> Failure {
             })
             .hint("repair the root's /etc/passwd and /etc/group"),
     }
+}
+
+fn time_failure(errno: Errno, note: &str) -> Failure {
+    let failure = |code| Failure::new(code, "cannot set the container's clocks");
+    if errno == Errno::ERANGE {
+        return failure(Code::InvalidArg)
+            .why("a clock would be before this machine's boot, or too far ahead")
+            .hint("use an offset that is smaller than this machine's uptime");
+    }
+    if matches!(errno, Errno::EINVAL | Errno::ENOSYS | Errno::ENOENT) {
+        return failure(Code::Kernel)
+            .why("this kernel has no time namespaces, which came with Linux 5.6 (CONFIG_TIME_NS)")
+            .hint("leave --time-offset out");
+    }
+    failure(Code::Kernel)
+        .why(because(errno, note))
+        .hint("leave --time-offset out, or run keelbox as root")
+}
+
+fn join_failure(errno: Errno, note: &str) -> Failure {
+    Failure::new(Code::Kernel, "cannot join another's namespaces")
+        .why(format!("{note}: {}", errno.text()))
+        .hint("join those of a container of your own, or run keelbox as root")
+}
+
+fn shm_failure(whose: &str, errno: Errno, note: &str) -> Failure {
+    let failure = Failure::new(
+        Code::Mount,
+        format!("cannot share the shared memory of {whose}"),
+    );
+    if matches!(errno, Errno::ENOENT | Errno::EINVAL | Errno::ELOOP) {
+        return failure
+            .why("it has no /dev/shm of its own kind")
+            .hint("start it without --ipc=none and with --ipc=shareable");
+    }
+    failure
+        .why(because(errno, note))
+        .hint("join a container of your own, or run keelbox as root")
 }
 
 fn userns_failure(errno: Errno) -> Failure {

@@ -6,12 +6,14 @@
 //! [`handshake`]. A process here has one thread, always.
 
 mod accounts;
+mod clocks;
 mod console;
 mod credentials;
 mod exec;
 pub mod handshake;
 mod ids;
 mod init;
+mod join;
 mod launcher;
 mod layers;
 mod mapped;

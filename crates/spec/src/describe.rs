@@ -33,6 +33,9 @@ pub fn describe(op: &Op) -> Description {
 fn names(op: &Op) -> (&'static str, &'static str) {
     match op {
         Op::MakeCgroup(_) => ("make-cgroup", "mkdir"),
+        Op::TimeOffsets { .. } => ("time-offsets", "unshare"),
+        Op::Join { .. } => ("join", "setns"),
+        Op::BorrowMount { .. } => ("borrow-mount", "open_tree"),
         Op::Clone3 { .. } => ("clone", "clone3"),
         Op::MapIds { .. } => ("map-ids", "write"),
         Op::OwnLayers { .. } => ("own-layers", "fchownat"),
@@ -77,6 +80,8 @@ fn names(op: &Op) -> (&'static str, &'static str) {
 fn detail(op: &Op) -> String {
     match op {
         Op::Clone3 { .. }
+        | Op::Join { .. }
+        | Op::TimeOffsets { .. }
         | Op::MapIds { .. }
         | Op::OwnLayers { .. }
         | Op::Unshare { .. }
@@ -86,6 +91,7 @@ fn detail(op: &Op) -> String {
         Op::CloneTree { .. }
         | Op::Overlay { .. }
         | Op::NewMount { .. }
+        | Op::BorrowMount { .. }
         | Op::MakeDevices { .. } => new_mount(op),
         Op::SendMounts
         | Op::ReceiveMounts
@@ -128,6 +134,11 @@ fn identity(op: &Op) -> String {
                 maps(gids)
             )
         }
+        Op::TimeOffsets { lines } => format!(
+            "CLONE_NEWTIME; /proc/self/timens_offsets = {:?}",
+            lines.trim()
+        ),
+        Op::Join { kind, whose } => format!("{}, of {whose}", flags(*kind)),
         Op::Unshare { namespaces } => flags(*namespaces),
         Op::OwnLayers {
             layers,
@@ -224,6 +235,12 @@ fn new_mount(op: &Op) -> String {
                 "{}{options}{}",
                 show(fstype),
                 attributes_suffix(*attributes)
+            )
+        }
+        Op::BorrowMount { path, whose, .. } => {
+            format!(
+                "open_tree({}, OPEN_TREE_CLONE) in the mount namespace of {whose}",
+                show(path)
             )
         }
         Op::MakeDevices {

@@ -21,5 +21,5 @@ export const laterRunOptions: LaterOptions = {
     ip ip6 isolation kernel-memory log-driver mac-address memory/m memory-high memory-reservation memory-swap
     memory-swappiness oom-score-adj os personality pids-limit platform pod pod-id-file preserve-fd preserve-fds pull
     rdt-class restart retry retry-delay runtime sched sdnotify seccomp-policy shm-size shm-size-systemd stop-signal
-    stop-timeout systemd time-offset timeout tz umask variant volume-driver from-binary`,
+    stop-timeout systemd timeout tz umask variant volume-driver from-binary`,
 };
