@@ -42,6 +42,8 @@ pub(crate) struct Attempt<'a> {
     place: Place,
     name: String,
     ids: OwnedFd,
+    /// Namespaces of others, held open until the launcher has them.
+    namespaces: Vec<OwnedFd>,
     plan: Plan,
     stdio: Stdio,
     outputs: Outputs,
@@ -67,13 +69,16 @@ impl<'a> Attempt<'a> {
         let request = resolved.request.as_ref();
         let id = new_id()?;
         let count = looked.range(request, &image, &host)?;
-        let (ids, base) = range(roots, count, &id)?;
+        let (ids, base) = match looked.range {
+            Some(shared) => (shared, 0),
+            None => range(roots, count, &id)?,
+        };
         let data = roots.containers().join(&id);
         let planned = plan::Place {
             id: id.clone(),
             data,
             base,
-            found: looked.found.clone(),
+            found: looked.found,
             file_sources: gathered.file_sources,
             storage: gathered.facts,
             without: fallback.without,
@@ -100,6 +105,7 @@ impl<'a> Attempt<'a> {
                 place,
                 name,
                 ids,
+                namespaces: looked.fds,
                 plan,
                 stdio,
                 outputs,
@@ -184,6 +190,11 @@ impl<'a> Attempt<'a> {
             drain(2),
             terminal.as_fd(),
         ];
+        if !self.namespaces.is_empty() {
+            let namespaces: Vec<_> = self.namespaces.iter().map(AsFd::as_fd).collect();
+            send(&ours, &Request::Namespaces, &namespaces)
+                .map_err(|errno| internal("cannot pass namespaces on", errno))?;
+        }
         Ok((ours, spawn::spawn(&[c"supervise"], &fds)?))
     }
 

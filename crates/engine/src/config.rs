@@ -56,6 +56,7 @@ pub(crate) struct Config {
 pub(crate) struct State {
     pub(crate) pid: i32,
     pub(crate) start_time: u64,
+    pub(crate) supervisor: i32,
     pub(crate) boot_id: String,
     pub(crate) started_at: u64,
 }

@@ -49,6 +49,7 @@ impl PlanView {
             .iter()
             .fold(plan.choices.namespaces, |mask, step| match &step.op {
                 Op::Unshare { namespaces } => mask | namespaces,
+                Op::TimeOffsets { .. } => mask | namespace::CLONE_NEWTIME,
                 _ => mask,
             });
         let namespaces = namespace::ALL

@@ -1,6 +1,7 @@
 //! From the step that failed to an error that a person can use.
 
 mod confine;
+mod join;
 mod storage;
 
 use keelbox_spec::describe::describe;
@@ -59,7 +60,7 @@ fn lack(op: &Op, call: &str, errno: Errno) -> Option<Lack> {
             }
         }
         Op::Storage(step) => storage::lack(step, call, errno),
-        Op::Clone3 { .. } => {
+        Op::Clone3 { .. } if call != "setns" => {
             let missing = matches!(errno, Errno::EINVAL | Errno::ENOSYS);
             (missing || errno == Errno::ENOSPC && forbidden()).then_some(Lack::UserNamespace)
         }
@@ -116,6 +117,9 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         Op::ChangeDirectory { path } => Failure::new(Code::InvalidArg, format!("cannot go to the working directory {}", path.to_string_lossy()))
             .why(errno.text())
             .hint("choose another directory with --workdir"),
+        Op::Clone3 { .. } if call == "setns" => join::failure(errno, note),
+        Op::TimeOffsets { .. } => join::clocks(errno, note),
+        Op::BorrowMount { whose, .. } => join::shared_memory(whose, errno, note),
         Op::Clone3 { .. } | Op::Unshare { .. } => {
             outer::no_userns("cannot make the container's namespaces", errno, "")
         }

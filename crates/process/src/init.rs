@@ -22,7 +22,7 @@ use rustix::process::Signal;
 use crate::handshake::Message;
 use crate::socket::{receive, send};
 use crate::user::Identity;
-use crate::{accounts, console, credentials, exec, fresh, limits, user};
+use crate::{accounts, clocks, console, credentials, exec, fresh, limits, user};
 
 /// Runs the init's steps and becomes the command. Ends the process when one fails.
 pub(crate) fn main(
@@ -120,6 +120,7 @@ impl Init {
             Op::EnterCgroups => self.enter_cgroups(),
             Op::Unshare { namespaces } => unshare(*namespaces),
             Op::BecomeRoot { set_groups } => credentials::become_root(*set_groups),
+            Op::TimeOffsets { lines } => clocks::set(lines),
             Op::AddAccount(account) => accounts::add(self.root()?, account),
             Op::FindUser(user) => self.find_user(user),
             Op::SetCredentials { capabilities, last } => {

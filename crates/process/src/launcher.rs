@@ -15,14 +15,16 @@ use keelbox_spec::op::{
 };
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
-use keelbox_sys::clone::{Side, clone3};
+use keelbox_sys::clone::Side;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::DupFlags;
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
+use crate::clocks;
 use crate::handshake::Message;
 use crate::ids::write_maps;
 use crate::init::confine;
+use crate::join::Joins;
 use crate::layers;
 use crate::limits;
 use crate::members::MountNamespace;
@@ -56,6 +58,8 @@ pub struct Failed {
 pub trait Report {
     /// A step is done.
     fn done(&mut self, index: u32, nanoseconds: u64);
+    /// The namespaces of others that the plan's steps name, in their order; asked only when there are any.
+    fn namespaces(&mut self) -> Vec<OwnedFd>;
     /// All that is left is to become the command; returns when that may happen.
     fn ready(&mut self);
 }
@@ -71,8 +75,15 @@ pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Faile
     stdio::adopt(start);
     let (ours, theirs) =
         seqpacket_pair().map_err(|errno| failed(0, Fault::new("socketpair", errno)))?;
+    let others = |op: &Op| matches!(op, Op::Join { .. } | Op::BorrowMount { .. });
+    let joins = if start.steps.iter().any(|(_, op)| others(op)) {
+        Joins::new(report.namespaces())
+    } else {
+        Joins::default()
+    };
     let launcher = Launcher {
         start,
+        joins,
         slots: Slots::default(),
         staging: Staging::default(),
         tasks: Vec::new(),
@@ -92,6 +103,7 @@ fn failed(index: u32, fault: Fault) -> Failed {
 
 struct Launcher<'a> {
     start: &'a Start,
+    joins: Joins,
     slots: Slots,
     staging: Staging,
     /// `tasks` files of v1 groups.
@@ -169,6 +181,12 @@ impl Launcher<'_> {
                 writer,
                 deny_setgroups,
             } => self.map_ids(uids, gids, *writer, *deny_setgroups),
+            Op::TimeOffsets { lines } => clocks::set_for_children(lines),
+            Op::Join { kind, .. } => self.join(*kind),
+            Op::BorrowMount { slot, path, .. } => {
+                let mount = self.joins.borrow_mount(path)?;
+                self.slots.put(*slot, mount)
+            }
             Op::SendMounts => self.send_mounts(),
             Op::Storage(step) => self.storage(step),
             Op::SetRlimit {
@@ -248,16 +266,15 @@ impl Launcher<'_> {
 
     fn clone(&mut self, namespaces: u64, base: u32) -> Outcome {
         let counted = Accounting::assume(base)?;
-        let side = match clone3(namespaces, self.into.as_ref().map(AsFd::as_fd)) {
+        let into = self.into.as_ref().map(AsFd::as_fd);
+        let side = match self.joins.clone(namespaces, into) {
             // The group cannot take processes, or the kernel has no CLONE_INTO_CGROUP (before 5.7).
-            Err(Errno::EBUSY | Errno::EOPNOTSUPP | Errno::E2BIG | Errno::EACCES)
-                if self.into.take().is_some() =>
-            {
-                clone3(namespaces, None)
+            Err(fault) if is_no_cgroup(&fault) && self.into.take().is_some() => {
+                self.joins.clone(namespaces, None)
             }
             other => other,
         };
-        match side.call("clone3")? {
+        match side? {
             Side::Child => {
                 let socket = self.init_socket.take();
                 // A copy of the launcher's end in this process would keep it from ever seeing the launcher's death. No `?`:
@@ -276,13 +293,26 @@ impl Launcher<'_> {
                 drop(counted);
                 if namespaces & namespace::CLONE_NEWPID == 0 {
                     // Now, while it waits for its mounts: later it may have ended.
-                    self.members = MountNamespace::of(pid);
+                    let shown = self.joins.mounts.take();
+                    self.members = match shown {
+                        Some(mounts) => MountNamespace::held(mounts.into()),
+                        None => MountNamespace::of(pid),
+                    };
                 }
                 self.init_socket = None;
                 self.child = Some((pid, pidfd));
                 Ok(())
             }
         }
+    }
+
+    fn join(&mut self, kind: u64) -> Outcome {
+        self.joins.add(kind)?;
+        if kind == namespace::CLONE_NEWUSER {
+            let user = self.joins.user().map(rustix::io::dup);
+            self.userns = user.transpose().call("dup")?;
+        }
+        Ok(())
     }
 
     fn pid(&self) -> Outcome<i32> {
@@ -399,6 +429,11 @@ impl Launcher<'_> {
             }
         }
     }
+}
+
+fn is_no_cgroup(fault: &Fault) -> bool {
+    let errnos = [Errno::EBUSY, Errno::EOPNOTSUPP, Errno::E2BIG, Errno::EACCES];
+    fault.call == "clone3" && errnos.contains(&fault.errno)
 }
 
 fn has_message(socket: &OwnedFd) -> bool {

@@ -6,6 +6,7 @@
 //! [`handshake`]. A process here has one thread, always.
 
 mod accounts;
+mod clocks;
 mod console;
 mod credentials;
 mod exec;
@@ -13,6 +14,7 @@ mod fresh;
 pub mod handshake;
 mod ids;
 mod init;
+mod join;
 mod launcher;
 mod layers;
 mod limits;

@@ -3,7 +3,7 @@
 //! All of them have its mount namespace, which nobody else has and which none can leave without a right that it does not
 //! have. Control groups end them as well, but an ordinary user has none.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
@@ -13,24 +13,28 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 const ROUNDS: u32 = 200;
 
 /// A mount namespace, by which a container's processes are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// It is held open: its number would be that of the next container's as soon as the last of its processes is gone.
+#[derive(Debug)]
 pub struct MountNamespace {
-    device: u64,
-    inode: u64,
+    _held: File,
+    number: (u64, u64),
 }
 
 impl MountNamespace {
     /// That of `pid`. None: the process is gone, or has this process's own.
     pub(crate) fn of(pid: i32) -> Option<Self> {
-        let namespace = Self::read(&pid.to_string())?;
-        (Self::read("self")? != namespace).then_some(namespace)
+        Self::held(File::open(format!("/proc/{pid}/ns/mnt")).ok()?)
     }
 
-    /// A dead process has none.
-    fn read(process: &str) -> Option<Self> {
-        let stat = fs::metadata(format!("/proc/{process}/ns/mnt")).ok()?;
-        let (device, inode) = (stat.dev(), stat.ino());
-        Some(Self { device, inode })
+    /// The one that a file refers to.
+    pub(crate) fn held(held: File) -> Option<Self> {
+        let stat = held.metadata().ok()?;
+        let number = (stat.dev(), stat.ino());
+        (number_of("self")? != number).then_some(Self {
+            _held: held,
+            number,
+        })
     }
 
     /// Ends all processes that have it.
@@ -44,7 +48,7 @@ impl MountNamespace {
     }
 
     /// Sends SIGKILL to each. False: there is none left.
-    fn kill_all(self) -> bool {
+    fn kill_all(&self) -> bool {
         let mut any = false;
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let name = entry.file_name();
@@ -57,17 +61,23 @@ impl MountNamespace {
     }
 
     /// By a pidfd that is there before the look, so that the signal goes to the process that was looked at.
-    fn kill(self, pid: i32) -> bool {
+    fn kill(&self, pid: i32) -> bool {
         let Some(number) = Pid::from_raw(pid) else {
             return false;
         };
-        if Self::read(&pid.to_string()) != Some(self) {
+        if number_of(&pid.to_string()) != Some(self.number) {
             return false;
         }
         let Ok(pidfd) = pidfd_open(number, PidfdFlags::empty()) else {
             return false;
         };
-        Self::read(&pid.to_string()) == Some(self)
+        number_of(&pid.to_string()) == Some(self.number)
             && pidfd_send_signal(&pidfd, Signal::KILL).is_ok()
     }
+}
+
+/// Device and inode number of a process's mount namespace; a dead process has none.
+fn number_of(process: &str) -> Option<(u64, u64)> {
+    let stat = fs::metadata(format!("/proc/{process}/ns/mnt")).ok()?;
+    Some((stat.dev(), stat.ino()))
 }

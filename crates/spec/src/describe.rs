@@ -36,6 +36,9 @@ pub fn describe(op: &Op) -> Description {
 fn names(op: &Op) -> (&'static str, &'static str) {
     match op {
         Op::MakeCgroup(_) => ("make-cgroup", "mkdir"),
+        Op::TimeOffsets { .. } => ("time-offsets", "unshare"),
+        Op::Join { .. } => ("join", "setns"),
+        Op::BorrowMount { .. } => ("borrow-mount", "open_tree"),
         Op::Clone3 { .. } => ("clone", "clone3"),
         Op::MapIds { .. } => ("map-ids", "write"),
         Op::OwnLayers { .. } => ("own-layers", "fchownat"),
@@ -83,6 +86,8 @@ fn names(op: &Op) -> (&'static str, &'static str) {
 fn detail(op: &Op) -> String {
     match op {
         Op::Clone3 { .. }
+        | Op::Join { .. }
+        | Op::TimeOffsets { .. }
         | Op::MapIds { .. }
         | Op::OwnLayers { .. }
         | Op::Unshare { .. }
@@ -94,6 +99,7 @@ fn detail(op: &Op) -> String {
         | Op::Overlay { .. }
         | Op::MemoryLayer { .. }
         | Op::NewMount { .. }
+        | Op::BorrowMount { .. }
         | Op::MakeDevices { .. } => new_mount(op),
         Op::SendMounts
         | Op::ReceiveMounts
@@ -136,6 +142,11 @@ fn identity(op: &Op) -> String {
                 maps(gids)
             )
         }
+        Op::TimeOffsets { lines } => format!(
+            "CLONE_NEWTIME; /proc/self/timens_offsets = {:?}",
+            lines.trim()
+        ),
+        Op::Join { kind, whose } => format!("{}, of {whose}", flags(*kind)),
         Op::Unshare { namespaces } => flags(*namespaces),
         Op::OwnLayers {
             layers,
@@ -242,6 +253,12 @@ fn new_mount(op: &Op) -> String {
             let names: Vec<_> = directories.iter().map(show).collect();
             let mapped = if *map_ids { ", MOUNT_ATTR_IDMAP" } else { "" };
             format!("tmpfs, mode=0755, with {}{mapped}", names.join(" "))
+        }
+        Op::BorrowMount { path, whose, .. } => {
+            format!(
+                "open_tree({}, OPEN_TREE_CLONE) in the mount namespace of {whose}",
+                show(path)
+            )
         }
         Op::MakeDevices {
             devices, map_ids, ..

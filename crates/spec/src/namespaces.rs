@@ -4,11 +4,13 @@ mod asked;
 pub mod extents;
 mod maps;
 mod spaces;
+mod time;
 mod userns;
 mod users;
 
 pub use asked::{Asked, Ipc, Source};
 pub use maps::{Maps, USUAL, make as make_maps, pool, subordinate_maps};
 pub use spaces::{Found, Join, JoinedIds, Spaces};
+pub use time::TimeOffsets;
 pub use userns::{Userns, decide};
 pub use users::{Auto, KeepId, User};

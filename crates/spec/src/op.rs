@@ -22,6 +22,7 @@ pub const SLOTS: usize = 256;
 /// Namespaces, with the kernel's names and values (`linux/sched.h`).
 #[allow(missing_docs, reason = "namespaces(7) says what each is")]
 pub mod namespace {
+    pub const CLONE_NEWTIME: u64 = 0x80;
     pub const CLONE_NEWNS: u64 = 0x0002_0000;
     pub const CLONE_NEWCGROUP: u64 = 0x0200_0000;
     pub const CLONE_NEWUTS: u64 = 0x0400_0000;
@@ -31,7 +32,7 @@ pub mod namespace {
     pub const CLONE_NEWNET: u64 = 0x4000_0000;
 
     /// Each with the name that `lsns` has for it.
-    pub const ALL: [(u64, &str, &str); 7] = [
+    pub const ALL: [(u64, &str, &str); 8] = [
         (CLONE_NEWUSER, "CLONE_NEWUSER", "user"),
         (CLONE_NEWNS, "CLONE_NEWNS", "mount"),
         (CLONE_NEWPID, "CLONE_NEWPID", "pid"),
@@ -39,6 +40,7 @@ pub mod namespace {
         (CLONE_NEWIPC, "CLONE_NEWIPC", "ipc"),
         (CLONE_NEWNET, "CLONE_NEWNET", "net"),
         (CLONE_NEWCGROUP, "CLONE_NEWCGROUP", "cgroup"),
+        (CLONE_NEWTIME, "CLONE_NEWTIME", "time"),
     ];
 }
 
@@ -216,6 +218,27 @@ pub struct Command {
 pub enum Op {
     /// Make a control group and write its limits.
     MakeCgroup(Cgroup),
+    /// Make a time namespace whose clocks since boot are off. On the launcher's side its children have it.
+    TimeOffsets {
+        /// The lines of /proc/PID/timens_offsets.
+        lines: String,
+    },
+    /// Be in a namespace of somebody else's. The namespaces come with the start message.
+    Join {
+        /// One of `CLONE_NEW*`.
+        kind: u64,
+        /// Whose it is, for people.
+        whose: String,
+    },
+    /// Clone a tmpfs of another container's, detached.
+    BorrowMount {
+        /// Where it goes.
+        slot: Slot,
+        /// Its path in that container.
+        path: CString,
+        /// Whose it is, for people.
+        whose: String,
+    },
     /// Make the container's first process in new namespaces (a mask of `CLONE_NEW*`). A base other than 0 is made the
     /// effective user id meanwhile, so that the kernel counts what the namespace uses for that id.
     Clone3 {

@@ -26,6 +26,8 @@ pub enum Request {
     CloseStream(u8),
     /// End the container at once and remove it, whatever it was started with.
     Remove,
+    /// Before the start: the namespaces of others that the plan names come along.
+    Namespaces,
 }
 
 /// What the supervisor tells.

@@ -89,6 +89,11 @@ impl Report for Reporter<'_> {
         let _ = send(self.control, &Event::Done { index, nanoseconds }, &[]);
     }
 
+    fn namespaces(&mut self) -> Vec<OwnedFd> {
+        let received = receive::<Request>(self.control).ok().flatten();
+        received.map(|received| received.fds).unwrap_or_default()
+    }
+
     fn ready(&mut self) {
         let _ = send(self.control, &Event::Ready, &[]);
         // Anything but `Proceed`, or a client that is gone, also lets the start go on: the loop deals with it.
@@ -289,7 +294,7 @@ impl Supervisor {
 
     fn obey(&mut self, request: Request) {
         match request {
-            Request::Proceed => {}
+            Request::Proceed | Request::Namespaces => {}
             Request::Signal(signal) => self.signal(signal),
             Request::TerminalSignal(signal) => {
                 if self.terminal_is_for_init()
@@ -340,7 +345,7 @@ impl Supervisor {
 
     fn finish(mut self) {
         let exited = self.exited();
-        if let Some(namespace) = self.container.members {
+        if let Some(namespace) = self.container.members.take() {
             namespace.end();
         }
         self.container.console = None;

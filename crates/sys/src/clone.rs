@@ -38,6 +38,24 @@ pub enum Side {
 ///
 /// See [clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html).
 pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
+    // The parent hears of the end of a child of its own; of a sibling's, that one's parent, by the same signal.
+    make(namespaces, libc::SIGCHLD, cgroup)
+}
+
+/// A sibling: a child of the caller's parent (`CLONE_PARENT`), in new namespaces. The pidfd is the caller's.
+///
+/// # Errors
+///
+/// As [`clone3`]; EINVAL in a pid 1.
+pub fn clone_sibling(namespaces: u64) -> Result<Side> {
+    make(
+        namespaces | u64::from(libc::CLONE_PARENT.cast_unsigned()),
+        0,
+        None,
+    )
+}
+
+fn make(namespaces: u64, exit_signal: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
     if !is_single_threaded() {
         return Err(Errno::from_raw(libc::EDEADLK));
     }
@@ -46,7 +64,7 @@ pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = namespaces | u64::from(libc::CLONE_PIDFD.cast_unsigned());
     args.pidfd = std::ptr::addr_of_mut!(pidfd) as u64;
-    args.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
+    args.exit_signal = u64::from(exit_signal.cast_unsigned());
     if let Some(dir) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = u64::from(dir.as_raw_fd().cast_unsigned());
@@ -55,7 +73,7 @@ pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
     // CLONE_VM and with no stack given, the child runs on a copy of this stack; the process has one thread (checked).
     let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
     let result = match check(result) {
-        Err(Errno::ENOSYS) => clone(namespaces, cgroup, &mut pidfd),
+        Err(Errno::ENOSYS) => clone(namespaces, exit_signal, cgroup, &mut pidfd),
         other => other,
     };
     match result? {
@@ -69,11 +87,16 @@ pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
 }
 
 /// The older call, for kernels and seccomp filters (docker's, and ours) that hide clone3. It cannot name a cgroup.
-fn clone(namespaces: u64, cgroup: Option<BorrowedFd<'_>>, pidfd: &mut libc::c_int) -> Result<i32> {
+fn clone(
+    namespaces: u64,
+    exit_signal: libc::c_int,
+    cgroup: Option<BorrowedFd<'_>>,
+    pidfd: &mut libc::c_int,
+) -> Result<i32> {
     if cgroup.is_some() {
         return Err(Errno::EOPNOTSUPP);
     }
-    let flags = namespaces | u64::from((libc::CLONE_PIDFD | libc::SIGCHLD).cast_unsigned());
+    let flags = namespaces | u64::from((libc::CLONE_PIDFD | exit_signal).cast_unsigned());
     let (none, pidfd) = (0usize, std::ptr::from_mut(pidfd));
     // SAFETY: with CLONE_PIDFD the third argument, on every architecture that we build for, is where one int is written;
     // it outlives the call. No CLONE_VM and no stack: the child runs on a copy of this one, as with clone3.

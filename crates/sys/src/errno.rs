@@ -46,6 +46,8 @@ impl Errno {
     pub const ENOEXEC: Self = Self(libc::ENOEXEC);
     /// Device or resource busy.
     pub const EBUSY: Self = Self(libc::EBUSY);
+    /// Out of range.
+    pub const ERANGE: Self = Self(libc::ERANGE);
     /// No such process.
     pub const ESRCH: Self = Self(libc::ESRCH);
     /// No space left on device.

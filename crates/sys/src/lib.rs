@@ -10,6 +10,7 @@ pub mod exec;
 pub mod fd;
 pub mod keyring;
 pub mod mount;
+pub mod namespace;
 pub mod net;
 pub mod seccomp;
 pub mod signal;

@@ -19,6 +19,6 @@ export const laterRunOptions: LaterOptions = {
     health-startup-retries health-startup-success health-startup-timeout health-timeout image-volume init-ctr init-path
     ip ip6 isolation kernel-memory log-driver mac-address memory/m memory-high memory-reservation memory-swap
     memory-swappiness os pids-limit platform pod pod-id-file preserve-fd preserve-fds pull rdt-class restart retry
-    retry-delay runtime sched sdnotify seccomp-policy shm-size-systemd stop-signal stop-timeout systemd timeout
-    tz variant`,
+    retry-delay runtime sched sdnotify seccomp-policy shm-size-systemd stop-signal stop-timeout systemd timeout tz
+    variant`,
 };

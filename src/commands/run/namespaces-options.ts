@@ -53,4 +53,10 @@ export const namespacesOptions = {
   },
   subuidname: {kind: 'value', value: 'NAME', group: 'Isolation', help: 'Use the ranges that NAME has in /etc/subuid'},
   subgidname: {kind: 'value', value: 'NAME', group: 'Isolation', help: 'Use the ranges that NAME has in /etc/subgid'},
+  'time-offset': {
+    kind: 'value',
+    value: '[CLOCK=]OFFSET',
+    group: 'Isolation',
+    help: 'Put the clocks boottime (uptime) and monotonic off, such as -1h or boottime=+2d,monotonic=5m',
+  },
 } as const satisfies OptionTable;

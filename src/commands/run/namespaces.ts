@@ -14,6 +14,7 @@ export function readNamespaces(options: RunOptions): Pick<RunRequest, 'network' 
     ...given('ipc', options.ipc),
     ...given('uts', options.uts),
     ...given('cgroup', options.cgroupns),
+    ...given('timeOffset', options['time-offset']),
     ...some('uidMap', options.uidmap),
     ...some('gidMap', options.gidmap),
     ...given('subuidName', options.subuidname),

@@ -1,6 +1,7 @@
 //! The words of `--pid`, `--ipc`, `--uts`, `--network`, `--cgroupns` and `--userns`, read.
 
 use crate::failure::{Code, Failure};
+use crate::namespaces::time::TimeOffsets;
 use crate::namespaces::users::{self, User};
 use crate::op::namespace;
 use crate::request::RunRequest;
@@ -43,6 +44,8 @@ pub struct Asked {
     pub cgroup: Source,
     /// `--userns`.
     pub user: User,
+    /// `--time-offset`.
+    pub time: Option<TimeOffsets>,
 }
 
 impl Asked {
@@ -60,6 +63,11 @@ impl Asked {
             network: source("--network", network_word(request), &["none"])?,
             cgroup: source("--cgroupns", words.cgroup.as_deref(), &[])?,
             user: users::read(request)?,
+            time: words
+                .time_offset
+                .as_deref()
+                .map(TimeOffsets::read)
+                .transpose()?,
         };
         asked.check(request)?;
         Ok(asked)

@@ -47,7 +47,7 @@ pub struct Found {
     /// The host name of a UTS namespace that is entered.
     pub hostname: Option<String>,
     /// The container whose shared memory comes with its IPC namespace.
-    pub shm: bool,
+    pub shm_of: Option<String>,
 }
 
 /// Every namespace's origin.
@@ -61,8 +61,8 @@ pub struct Spaces {
     pub foreign: u64,
     /// /dev/shm is left out.
     pub without_shm: bool,
-    /// /dev/shm is the one of the container whose IPC namespace is entered.
-    pub shm_of_other: bool,
+    /// The container whose /dev/shm comes with its IPC namespace.
+    pub shm_of: Option<String>,
 }
 
 impl Spaces {
@@ -79,7 +79,7 @@ impl Spaces {
             joins: found.joins.clone(),
             foreign: host | found.foreign,
             without_shm: asked.ipc.without_shm,
-            shm_of_other: found.shm,
+            shm_of: found.shm_of.clone(),
         }
     }
 

@@ -36,6 +36,18 @@ pub(crate) fn shm(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failur
     attach(steps, slots::SHM, Place::Inside(slots::DEV, "shm", true))
 }
 
+/// Shared memory of the container whose IPC namespace is entered.
+pub(crate) fn shm_of(steps: &mut Steps, whose: &str) -> Result<(), Failure> {
+    let borrow = Op::BorrowMount {
+        slot: slots::SHM,
+        path: text("/dev/shm")?,
+        whose: whose.to_owned(),
+    };
+    let why = "who shares the IPC namespace shares POSIX shared memory, which is files";
+    steps.launcher(borrow, why);
+    attach(steps, slots::SHM, Place::Inside(slots::DEV, "shm", true))
+}
+
 /// Message queues of this machine, where it has them mounted.
 pub(crate) fn mqueue(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     if !context.host.mqueue {

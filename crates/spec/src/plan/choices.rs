@@ -4,7 +4,9 @@ use crate::capabilities;
 use crate::failure::{Code, Failure};
 use crate::host::HostFacts;
 use crate::image::{ImageConfig, Root};
-use crate::namespaces::{Asked, Maps, Source, Spaces, User, Userns, decide, extents, make_maps};
+use crate::namespaces::{
+    Asked, Maps, Source, Spaces, TimeOffsets, User, Userns, decide, extents, make_maps,
+};
 use crate::op::{IdMap, MapWriter, namespace};
 use crate::plan::{Place, confinement};
 use crate::request::{RunRequest, SeccompRequest};
@@ -19,6 +21,8 @@ pub struct Choices {
     pub spaces: Spaces,
     /// The user namespace.
     pub userns: Userns,
+    /// Clocks that are off.
+    pub time: Option<TimeOffsets>,
     /// User and group ids; empty: the host's.
     pub uids: Vec<IdMap>,
     /// See `uids`.
@@ -66,9 +70,8 @@ impl Choices {
             let root = extents::outside(map, 0).filter(|_| !host.is_rootless());
             root.unwrap_or(0)
         };
-        let caller_is_nobody = userns == Userns::Own
-            && host.is_rootless()
-            && extents::inside(&maps.uids, host.uid).is_none();
+        let caller_is_nobody =
+            host.is_rootless() && extents::inside(&maps.uids, host.uid).is_none();
         let last = host.last_capability;
         let most = if own_userns { u64::MAX } else { host.permitted };
         let rights = if request.privileged {
@@ -81,6 +84,7 @@ impl Choices {
             hostname: hostname(request, &asked, host, place)?,
             spaces,
             userns,
+            time: asked.time,
             base: base(&maps.uids),
             group_base: base(&maps.gids),
             caller_is_nobody,

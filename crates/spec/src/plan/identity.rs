@@ -1,6 +1,6 @@
 //! Who the container is: its namespaces, its ids, its names.
 
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::image::Root;
 use crate::namespaces::{Userns, extents, subordinate_maps};
 use crate::op::{Account, CgroupEntry, IdMap, Op, Side, Storage, Travel, namespace};
@@ -15,6 +15,19 @@ const AFTER_CLONE: u64 = namespace::CLONE_NEWNET | namespace::CLONE_NEWCGROUP;
 pub(crate) fn create(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     let choices = context.choices;
     layers(context, steps)?;
+    clocks(context, steps)?;
+    for join in &choices.spaces.joins {
+        let op = Op::Join {
+            kind: join.kind,
+            whose: join.whose.clone(),
+        };
+        let why = if join.kind == namespace::CLONE_NEWUSER {
+            "rights over its other namespaces come with its user namespace"
+        } else {
+            "as asked: this one is shared, and lives as long as anybody is in it"
+        };
+        steps.launcher(op, why);
+    }
     let clone = Op::Clone3 {
         namespaces: choices.namespaces & !AFTER_CLONE,
         base: choices.base,
@@ -90,6 +103,25 @@ fn steps_cgroups(steps: &Steps) -> impl Iterator<Item = CgroupEntry> {
     })
 }
 
+/// Clocks of the container's own.
+fn clocks(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    let Some(offsets) = &context.choices.time else {
+        return Ok(());
+    };
+    if context.choices.userns == Userns::Joined && context.host.is_rootless() {
+        return Err(Failure::new(
+            Code::InvalidArg,
+            "--time-offset does not go with another container's user namespace",
+        )
+        .why("an ordinary user may set clocks only in a user namespace of the container's own")
+        .hint("leave --time-offset out, or run keelbox as root"));
+    }
+    let lines = offsets.lines();
+    let why = "clocks since boot that are off; written before there is a process that has them";
+    steps.push(context.mounting_side(), Op::TimeOffsets { lines }, why);
+    Ok(())
+}
+
 /// Names and network settings, which need the container's own /proc.
 pub(crate) fn settle(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     if context.choices.spaces.is_new(namespace::CLONE_NEWUTS) {
@@ -134,7 +166,7 @@ pub(crate) fn settle(context: &Context<'_>, steps: &mut Steps) -> Result<(), Fai
 fn layers(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     let (host, choices) = (context.host, context.choices);
     let own_layer = !matches!(context.image.root, Root::InPlace(_));
-    let (Some(ids), Userns::Own, true) = (&host.subordinate, &choices.userns, own_layer) else {
+    let (Some(ids), true) = (&host.subordinate, own_layer && choices.has_userns()) else {
         return Ok(());
     };
     let (uids, gids) = subordinate_maps(host.uid, host.gid, ids);
@@ -142,7 +174,8 @@ fn layers(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     let (Some(user), Some(group)) = (root(&choices.uids, &uids), root(&choices.gids, &gids)) else {
         return Ok(());
     };
-    if (user, group) == (0, 0) {
+    // What is in a namespace of somebody else's may have made files of any of the caller's ids.
+    if (user, group) == (0, 0) && choices.userns == Userns::Own {
         return Ok(());
     }
     let (upper, work) = layer_names("");

@@ -77,6 +77,8 @@ fn ipc(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     let (kind, spaces) = (namespace::CLONE_NEWIPC, &context.choices.spaces);
     if spaces.is_host(kind) {
         borrowed::shm(context, steps)?;
+    } else if let Some(whose) = &spaces.shm_of {
+        borrowed::shm_of(steps, whose)?;
     } else if !spaces.without_shm {
         shared_memory(context, steps)?;
     }

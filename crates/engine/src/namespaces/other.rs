@@ -1,0 +1,158 @@
+//! Another container that runs, as one whose namespaces are to be entered.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use keelbox_spec::failure::{Code, Failure};
+use keelbox_spec::namespaces::JoinedIds;
+use keelbox_spec::op::namespace;
+use keelbox_spec::plan::is_hostname;
+use keelbox_spec::start::fds;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+
+use crate::config::{self, State};
+use crate::namespaces::file;
+use crate::roots::Roots;
+use crate::store::{is_unlinked, open_directory, try_lock};
+use crate::{facts, list};
+
+/// A container that runs.
+#[derive(Debug)]
+pub(crate) struct Other {
+    /// As the user called it.
+    pub(crate) name: String,
+    state: State,
+    directory: OwnedFd,
+    init: OwnedFd,
+}
+
+impl Other {
+    /// Finds a container by name or id.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name, or it does not run.
+    pub(crate) fn find(roots: &Roots, name: &str) -> Result<Self, Failure> {
+        let id = list::find(roots, name).map_err(|failure| failure.exit_code(125))?;
+        let stopped = || not_running(name);
+        let path = roots.running().join(&id);
+        let directory = open_directory(&path).map_err(|_| stopped())?;
+        let state: State = config::read(&path, "state.json").ok_or_else(stopped)?;
+        let pid = Pid::from_raw(state.pid).ok_or_else(stopped)?;
+        let init = pidfd_open(pid, PidfdFlags::empty()).map_err(|_| stopped())?;
+        let other = Self {
+            name: name.to_owned(),
+            state,
+            directory,
+            init,
+        };
+        let same = other.state.boot_id == facts::boot_id()
+            && keelbox_supervisor::start_time(other.state.pid) == Some(other.state.start_time);
+        if same { Ok(other) } else { Err(stopped()) }
+    }
+
+    /// `container NAME`, for people.
+    pub(crate) fn whose(&self) -> String {
+        format!("container {}", self.name)
+    }
+
+    /// One of its namespaces.
+    ///
+    /// # Errors
+    ///
+    /// It has ended; or it is somebody else's, who has not let the caller look.
+    pub(crate) fn open(&self, kind: u64) -> Result<OwnedFd, Failure> {
+        let opened = file::of_process(&self.process(), kind);
+        // The number was still its own when the file was opened if it is alive after that.
+        self.check_alive()?;
+        opened.map_err(|errno| {
+            Failure::new(
+                Code::Permission,
+                format!("cannot join the namespaces of {}", self.whose()),
+            )
+            .why(errno.text())
+            .hint("run keelbox as the user whose container it is")
+        })
+    }
+
+    /// The ids of its user namespace.
+    pub(crate) fn ids(&self) -> Result<JoinedIds, Failure> {
+        let ids = file::ids(&self.process());
+        self.check_alive()?;
+        ids.ok_or_else(|| not_running(&self.name))
+    }
+
+    /// Its host name, as its own file has it: only that is to be had from outside.
+    pub(crate) fn hostname(&self) -> Option<String> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = format!("/proc/{}/root", self.process());
+        let root = rustix::fs::open(root, flags, Mode::empty()).ok()?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let file =
+            rustix::fs::openat2(&root, c"etc/hostname", flags, Mode::empty(), resolve).ok()?;
+        let mode = rustix::fs::fstat(&file).ok()?.st_mode;
+        if FileType::from_raw_mode(mode) != FileType::RegularFile {
+            return None;
+        }
+        let mut buffer = [0; 80];
+        let length = rustix::io::read(&file, &mut buffer).ok()?;
+        let name = std::str::from_utf8(buffer.get(..length)?).ok()?.trim();
+        is_hostname(name).then(|| name.to_owned())
+    }
+
+    /// A share in what holds its range of ids, so that nobody else gets the ids while either container runs.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not let its supervisor's fd be shared (before Linux 5.6, or without `CAP_SYS_PTRACE`).
+    pub(crate) fn share_range(&self) -> Result<OwnedFd, Failure> {
+        let fail = |errno: rustix::io::Errno| {
+            Failure::new(
+                Code::Userns,
+                format!("cannot hold the ids of {}", self.whose()),
+            )
+            .why(keelbox_sys::Errno::from(errno).text())
+            .hint("join its namespaces with a kernel since 5.6 and CAP_SYS_PTRACE")
+        };
+        let supervisor =
+            Pid::from_raw(self.state.supervisor).ok_or_else(|| not_running(&self.name))?;
+        let supervisor = pidfd_open(supervisor, PidfdFlags::empty()).map_err(fail)?;
+        // It holds the lock for as long as it lives, so the number was its own.
+        if is_unlinked(&self.directory) || try_lock(&self.directory) {
+            return Err(not_running(&self.name));
+        }
+        pidfd_getfd(&supervisor, fds::IDS, PidfdGetfdFlags::empty()).map_err(fail)
+    }
+
+    fn process(&self) -> String {
+        self.state.pid.to_string()
+    }
+
+    fn check_alive(&self) -> Result<(), Failure> {
+        let mut fds = [PollFd::new(&self.init, PollFlags::IN)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        match poll(&mut fds, Some(&now)) {
+            Ok(0) => Ok(()),
+            _ => Err(not_running(&self.name)),
+        }
+    }
+
+    /// Whether its user namespace is the caller's.
+    pub(crate) fn has_callers_ids(&self) -> Result<bool, Failure> {
+        let user = self.open(namespace::CLONE_NEWUSER)?;
+        let own = file::own(namespace::CLONE_NEWUSER);
+        Ok(own.is_some_and(|own| file::is_same(own.as_fd(), user.as_fd())))
+    }
+}
+
+fn not_running(name: &str) -> Failure {
+    Failure::new(Code::NotFound, format!("container {name} is not running"))
+        .why("its namespaces are gone with its processes")
+        .hint("start it first, or leave the flag out that names it")
+        .exit_code(125)
+}
