@@ -9,6 +9,7 @@
  * is cross-linked against an old glibc or musl, the executable is musl for both C libraries.
  */
 import {chmodSync, copyFileSync, existsSync, mkdirSync, realpathSync, renameSync} from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import {parseArgs} from 'node:util';
 import {ROOT, run, tool} from './lib.mjs';
@@ -21,41 +22,57 @@ const STATIC_LINK = ['-C', 'target-feature=+crt-static', '-C', 'relocation-model
 // A clone whose lock file is not written yet (the first build) must be able to write it.
 const locked = () => (existsSync(path.join(ROOT, 'Cargo.lock')) ? ['--locked'] : []);
 
+/** A release must not tell where it was built; Rust puts the paths of sources into the messages of panics. */
+function environment(target) {
+  if (target === undefined) return process.env;
+  const cargo = process.env.CARGO_HOME ?? path.join(os.homedir(), '.cargo');
+  const remaps = [`--remap-path-prefix=${cargo}=/cargo`, `--remap-path-prefix=${ROOT}=/keelbox`];
+  return {...process.env, RUSTFLAGS: [process.env.RUSTFLAGS, ...remaps].filter(Boolean).join(' ')};
+}
+
 function buildAddon(target) {
   const cross = target?.endsWith('-musl') ? ['-x'] : ['--use-napi-cross'];
-  run(tool('napi'), [
-    'build',
-    '--platform',
-    '--release',
-    '--no-js',
-    '--dts',
-    'native.d.ts',
-    '--output-dir',
-    'dist/native',
-    '--manifest-path',
-    'crates/binding/Cargo.toml',
-    ...(target ? ['--target', target, ...cross] : []),
-    '--',
-    ...locked(),
-  ]);
+  run(
+    tool('napi'),
+    [
+      'build',
+      '--platform',
+      '--release',
+      '--no-js',
+      '--dts',
+      'native.d.ts',
+      '--output-dir',
+      'dist/native',
+      '--manifest-path',
+      'crates/binding/Cargo.toml',
+      ...(target ? ['--target', target, ...cross] : []),
+      '--',
+      ...locked(),
+    ],
+    {env: environment(target)},
+  );
 }
 
 function buildExecutable(target) {
   // The same static file serves glibc and musl systems, so a release links it with musl for both.
   const musl = target && `${target.split('-')[0]}-unknown-linux-musl`;
-  run('cargo', [
-    'rustc',
-    '-p',
-    EXECUTABLE,
-    '--bin',
-    EXECUTABLE,
-    '--profile',
-    'runtime',
-    ...locked(),
-    ...(musl ? ['--target', musl] : []),
-    '--',
-    ...STATIC_LINK,
-  ]);
+  run(
+    'cargo',
+    [
+      'rustc',
+      '-p',
+      EXECUTABLE,
+      '--bin',
+      EXECUTABLE,
+      '--profile',
+      'runtime',
+      ...locked(),
+      ...(musl ? ['--target', musl] : []),
+      '--',
+      ...STATIC_LINK,
+    ],
+    {env: environment(target)},
+  );
   const targetDir = path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target');
   install(path.join(targetDir, musl ?? '', 'runtime', EXECUTABLE), path.join(NATIVE, EXECUTABLE));
 }

@@ -3,10 +3,12 @@
  * Stages npm packages from what is built, packs them, and checks that each file that a package promises is in its tarball
  * (npm leaves a missing one out without a word).
  *
- *   node scripts/stage.mjs OUT [--platform linux-x64-gnu]... [--native DIR] [--platform-only]
+ *   node scripts/stage.mjs OUT [--platform linux-x64-gnu]... [--native DIR] [--platform-only] [--release]
  *
  * OUT gets a folder per package and the tarballs, whose paths are printed. Without `--platform` it is this machine's.
  * DIR holds the addon and keelbox-runtime (default dist/native), or, for several platforms, a folder NAME for each.
+ * Files for another machine or C library are refused. `--release` stages all platforms, each from a folder of its own,
+ * and also refuses what was built for this machine only.
  */
 import {
   copyFileSync,
@@ -21,6 +23,7 @@ import {
 import path from 'node:path';
 import {parseArgs} from 'node:util';
 import {fail, output, ROOT} from './lib.mjs';
+import {machinePaths, nativeComplaints, releaseComplaints} from './release/native-files.mjs';
 
 const PLATFORMS = readdirSync(path.join(ROOT, 'npm')).sort();
 
@@ -69,12 +72,17 @@ function requireFiles(folder, names) {
   if (missing.length > 0) fail(`stage: ${folder} lacks ${missing.join(', ')}: \`npm run build\` first`);
 }
 
+function refuse(complaints) {
+  if (complaints.length > 0) fail(`stage: ${complaints.join('\nstage: ')}`);
+}
+
 /** The root package; it names the platform packages only here, since `npm install` fails in git while they are unpublished. */
 function stageRoot(out) {
   const content = manifest(ROOT);
   const folder = emptyFolder(path.join(out, 'keelbox'));
   const names = [...content.files.flatMap(entry => expand(ROOT, entry)), 'README.md', 'LICENSE'];
   requireFiles(ROOT, names);
+  refuse(names.flatMap(name => machinePaths(path.join(ROOT, name))));
   copyInto(folder, ROOT, names);
   for (const key of REPOSITORY_ONLY) delete content[key];
   content.optionalDependencies = Object.fromEntries(PLATFORMS.map(name => [`@keelbox/${name}`, content.version]));
@@ -82,12 +90,13 @@ function stageRoot(out) {
   return folder;
 }
 
-function stagePlatform(out, platform, native) {
+function stagePlatform(out, platform, native, isRelease) {
   const template = path.join(ROOT, 'npm', platform);
   if (!existsSync(template)) fail(`stage: there is no platform ${platform}, only ${PLATFORMS.join(', ')}`);
   const content = {...manifest(template), version: manifest(ROOT).version};
   const folder = emptyFolder(path.join(out, platform));
   requireFiles(native, content.files);
+  refuse([...nativeComplaints(platform, native), ...(isRelease ? releaseComplaints(platform, native) : [])]);
   copyInto(folder, native, content.files);
   copyInto(folder, template, ['README.md']);
   copyInto(folder, ROOT, ['LICENSE']);
@@ -120,11 +129,19 @@ function pack(folder, out) {
 /** Stages and packs; answers the tarballs. */
 export function stage(
   out,
-  {platforms = [thisPlatform()], native = path.join(ROOT, 'dist/native'), withRoot = true} = {},
+  {
+    isRelease = false,
+    platforms = isRelease ? PLATFORMS : [thisPlatform()],
+    native = path.join(ROOT, 'dist/native'),
+    withRoot = true,
+  } = {},
 ) {
   mkdirSync(out, {recursive: true});
-  const place = platform => (existsSync(path.join(native, platform)) ? path.join(native, platform) : native);
-  const folders = platforms.map(platform => stagePlatform(out, platform, place(platform)));
+  const place = platform => {
+    const own = path.join(native, platform);
+    return isRelease || existsSync(own) ? own : native;
+  };
+  const folders = platforms.map(platform => stagePlatform(out, platform, place(platform), isRelease));
   if (withRoot) folders.unshift(stageRoot(out));
   return folders.map(folder => pack(folder, out));
 }
@@ -139,6 +156,7 @@ if (import.meta.filename === realpathSync(process.argv[1])) {
       platform: {type: 'string', multiple: true},
       native: {type: 'string'},
       'platform-only': {type: 'boolean', default: false},
+      release: {type: 'boolean', default: false},
     },
   });
   if (!out) fail('stage: where to? `node scripts/stage.mjs OUT`');
@@ -146,6 +164,7 @@ if (import.meta.filename === realpathSync(process.argv[1])) {
     ...(values.platform && {platforms: values.platform}),
     ...(values.native && {native: path.resolve(values.native)}),
     withRoot: !values['platform-only'],
+    isRelease: values.release,
   });
   process.stdout.write(`${tarballs.join('\n')}\n`);
 }

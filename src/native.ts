@@ -4,10 +4,18 @@
  */
 
 import type {ConfinementRequest} from './border/confinement';
+import type {ExportNative} from './border/export';
 import type {ImagesNative} from './border/images';
 import type {NamespacesRequest} from './border/namespaces';
 
 export type {NamespacesRequest} from './border/namespaces';
+
+import type {MountRequest, StorageRequest} from './border/storage';
+
+export type * from './border/storage';
+export type * from './border/volumes';
+
+import type {VolumesNative} from './border/volumes';
 
 /** What the container's root directory is made of. */
 export type RootRequest =
@@ -15,22 +23,6 @@ export type RootRequest =
   | {type: 'rootfs'; path: string; overlay: boolean}
   /** Programs of this machine with their libraries: absolute paths, or names for PATH. */
   | {type: 'binaries'; programs: string[]};
-
-export interface BindMount {
-  type: 'bind';
-  source: string;
-  target: string;
-  readonly: boolean;
-}
-
-export interface TmpfsMount {
-  type: 'tmpfs';
-  target: string;
-  /** Mount options as written after the colon of `--tmpfs`, e.g. `size=64m,mode=1777`; empty for the defaults. */
-  options: string;
-}
-
-export type MountRequest = BindMount | TmpfsMount;
 
 /** Where the container's stdin, stdout and stderr lead. */
 export type StdioRequest =
@@ -60,6 +52,7 @@ export interface RunRequest {
   /** `name|uid[:group|gid]`. */
   user?: string;
   mounts?: MountRequest[];
+  storage?: StorageRequest;
   readonlyRoot?: boolean;
   privileged?: boolean;
   capAdd?: string[];
@@ -181,7 +174,7 @@ export interface HostReport {
 /**
  * The addon. A failing call throws an `Error` that also carries the fields of `NativeErrorFields`.
  */
-export interface Native extends ImagesNative {
+export interface Native extends ExportNative, ImagesNative, VolumesNative {
   /** Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. */
   prepare(request: RunRequest, onStep?: (step: StepDone) => void): Started;
   /** Replaces this process by the attach client of a container that `prepare` started. Never returns on success. */
@@ -193,7 +186,7 @@ export interface Native extends ImagesNative {
   plan(request: RunRequest): Plan;
   list(options: {all: boolean}): ContainerSummary[];
   /** Removes a container by name, id or unique prefix of the id; answers its id. */
-  remove(reference: string, options: {force: boolean}): string;
+  remove(reference: string, options: {force: boolean; volumes?: boolean}): string;
   info(): HostReport;
 }
 

@@ -97,7 +97,7 @@ export async function leftovers(folder: string, milliseconds: number): Promise<s
 }
 
 /** What images are made of may stay; a container's directory or name may not. */
-const STORES = new Set(['blobs', 'layers', 'images', 'host-root']);
+const STORES = new Set(['blobs', 'layers', 'images', 'host-root', 'binaries']);
 
 /** Container directories and names in a state folder. */
 export function stateLeftovers(folder: string): string[] {

@@ -18,7 +18,7 @@ export async function finish(file: string, args: string[], options: Partial<Comm
 
 /** Runs `sh -c SCRIPT` in a private mount namespace of root's, where `"$@"` is `keelbox ARGS`, and `$AS` in front makes it `who`'s. */
 export function prepared(script: string, args: string[], who: CallOptions = {}): Promise<Result> {
-  const {file, args: all, options} = command(args, {...who, asUser: false});
+  const {file, args: all, options} = command(args, who);
   const drop = who.asUser ? `setpriv --reuid ${testUser().uid} --regid ${testUser().gid} --clear-groups` : '';
   const words = ['-m', 'sh', '-c', script, 'sh', file, ...all];
   return finish('unshare', words, {cwd: '/', env: {...options.env, AS: drop}});

@@ -3,7 +3,8 @@
  * `npm run test:vm`: the specs of the guest lane in a QEMU guest with a kernel that we did not choose and cgroup v2 only.
  *
  *   node scripts/vm/run.mjs [SPEC...]
- *   node scripts/vm/run.mjs --exec COMMAND     a shell command in the guest, instead of the specs
+ *   node scripts/vm/run.mjs --lane apparmor     the specs of that lane
+ *   node scripts/vm/run.mjs --exec COMMAND      a shell command in the guest, instead of the specs
  *
  * KEELBOX_VM_ACCEL    kvm or tcg; without it KVM where a probe boots within two seconds
  * KEELBOX_VM_TIMEOUT  seconds until the guest is given up; default 3600
@@ -22,6 +23,11 @@ import {productDisk, rootDisk} from './disks.mjs';
 import {kernel, ramDisk} from './kernel.mjs';
 
 const CACHE = path.join(ROOT, '.cache/vm');
+/** What the kernel's command line has besides the usual for each lane. */
+const LANES = {
+  guest: '',
+  apparmor: 'lsm=landlock,lockdown,yama,apparmor,bpf apparmor=1',
+};
 /** How much slower than this machine the guest is, roughly. */
 const SCALES = {kvm: 2, tcg: 20};
 const DONE = /^keelbox-guest: done (\d+)$/;
@@ -59,13 +65,17 @@ function consoleTail(file) {
 
 async function main() {
   const {
-    values: {exec: command},
+    values: {exec: command, lane},
     positionals: names,
-  } = parseArgs({allowPositionals: true, options: {exec: {type: 'string'}}});
+  } = parseArgs({
+    allowPositionals: true,
+    options: {exec: {type: 'string'}, lane: {type: 'string', default: 'guest'}},
+  });
+  if (!Object.hasOwn(LANES, lane)) fail(`the guest has no lane ${lane}; it has ${Object.keys(LANES).join(', ')}`);
   checkMachine();
   mkdirSync(CACHE, {recursive: true});
   await freshProduct();
-  const specs = (await bundleSpecs()).filter(({lanes}) => lanes.includes('guest'));
+  const specs = (await bundleSpecs()).filter(({lanes}) => lanes.includes(lane));
   const {image, modules, release} = kernel(CACHE);
   const ram = ramDisk(CACHE, modules);
   const accelerator = await chooseAccelerator({image, ram});
@@ -75,7 +85,7 @@ async function main() {
       names,
       command,
       packages: specs.flatMap(({packages}) => packages),
-      lane: 'guest',
+      lane,
       scale: SCALES[accelerator],
     }),
   ];
@@ -88,6 +98,7 @@ async function main() {
     ram,
     disks,
     accelerator,
+    append: LANES[lane],
     console,
     seconds: Number(process.env.KEELBOX_VM_TIMEOUT ?? 3600),
     onLine: line => listener.line(line),

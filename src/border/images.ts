@@ -29,6 +29,8 @@ export interface LoadedImage {
 export interface ImageImporting {
   /** A tar archive, as it is or compressed; absent: stdin. */
   path?: string;
+  /** Programs of this machine, by path or by name in PATH: the image is then made of them and what they need. */
+  programs?: string[];
   name?: string;
   /** RFC 3339. */
   created: string;

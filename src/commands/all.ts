@@ -1,16 +1,20 @@
 import {completionCommand} from './completion';
 import type {CommandDefinition} from './definition';
 import {explainCommand} from './explain';
+import {exportCommand} from './export';
 import {groupCommands} from './groups';
 import {helpCommand} from './help';
 import {hotCommands} from './hot';
 import {imageCommands} from './image/all';
 import {infoCommand} from './info';
 import {laterCommands} from './later';
+import {volumeCommands} from './volume/all';
 
 export const allCommands: readonly CommandDefinition[] = [
   ...hotCommands,
   ...imageCommands,
+  ...volumeCommands,
+  exportCommand,
   infoCommand,
   explainCommand,
   completionCommand,

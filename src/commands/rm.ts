@@ -14,22 +14,28 @@ export const rmCommand = defineCommand({
   positionals: {usage: 'CONTAINER [CONTAINER...]', min: 1, max: Number.POSITIVE_INFINITY},
   options: {
     force: {kind: 'boolean', short: 'f', group: 'Options', help: 'Also a running one; it is killed first'},
+    volumes: {kind: 'boolean', short: 'v', group: 'Options', help: 'And its anonymous volumes'},
   },
   later: {
-    boolean: 'volumes/v link/l all/a depend ignore/i latest',
+    boolean: 'link/l all/a depend ignore/i latest',
     list: 'filter cidfile',
     value: 'time/t',
   },
   execute(options, context) {
     // One that fails does not keep the others; the worst failure is the answer.
-    const codes = context.positionals.map(reference => removeOne(reference, options.force === true, context));
+    const codes = context.positionals.map(reference => removeOne(reference, options, context));
     return Math.max(...codes);
   },
 });
 
-function removeOne(reference: string, force: boolean, context: CommandContext): number {
+interface Removal {
+  force?: boolean | undefined;
+  volumes?: boolean | undefined;
+}
+
+function removeOne(reference: string, options: Removal, context: CommandContext): number {
   try {
-    engine().remove(reference, {force});
+    engine().remove(reference, {force: options.force === true, ...(options.volumes === true && {volumes: true})});
     writeOut(`${reference}\n`);
     return 0;
   } catch (error) {

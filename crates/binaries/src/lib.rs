@@ -22,4 +22,4 @@ mod tree;
 pub use build::{Fault, build};
 pub use closure::{Closure, collect};
 pub use host::Host;
-pub use tree::{Entry, Tree};
+pub use tree::{Entry, Identity, Tree};

@@ -41,7 +41,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn of(metadata: &Metadata) -> Self {
+    /// Of a file that is there.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
         Self {
             numbers: [metadata.dev(), metadata.ino(), metadata.size()],
             changed: [metadata.mtime(), metadata.mtime_nsec()],

@@ -17,7 +17,8 @@ pub struct EngineTask {
 }
 
 impl EngineTask {
-    fn start<T: Serialize>(
+    /// Runs `work` there; its answer as plain values.
+    pub(crate) fn start<T: Serialize>(
         work: impl FnOnce(&Roots) -> std::result::Result<T, Failure> + Send + 'static,
     ) -> AsyncTask<Self> {
         let work: Work = Box::new(|roots| {

@@ -1,10 +1,12 @@
 //! The addon: converts arguments, results and errors between Node and the engine. Decides nothing.
 
 mod convert;
+pub mod export;
 pub mod images;
 mod start;
+pub mod volumes;
 
-use keelbox_engine::{Roots, StepDone};
+use keelbox_engine::{Removal, Roots, StepDone};
 use keelbox_process::send;
 use keelbox_spec::request::RunRequest;
 use keelbox_supervisor::protocol::Request;
@@ -98,12 +100,15 @@ pub fn list<'env>(env: &'env Env, options: Object<'env>) -> Result<Unknown<'env>
 }
 
 /// Removes a container by name, id or the beginning of one id alone; answers its id.
-#[napi(ts_args_type = "reference: string, options: {force: boolean}")]
+#[napi(ts_args_type = "reference: string, options: {force: boolean, volumes?: boolean}")]
 pub fn remove(env: &Env, reference: String, options: Object<'_>) -> Result<String> {
-    let force = options.get::<bool>("force")?.unwrap_or(false);
+    let removal = Removal {
+        force: options.get::<bool>("force")?.unwrap_or(false),
+        volumes: options.get::<bool>("volumes")?.unwrap_or(false),
+    };
     or_throw(
         env,
-        Roots::of_caller().and_then(|roots| keelbox_engine::remove(&roots, &reference, force)),
+        Roots::of_caller().and_then(|roots| keelbox_engine::remove(&roots, &reference, removal)),
     )
 }
 

@@ -1,5 +1,6 @@
 //! One try to start a container: everything that is made for it, so that it can be taken back.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,6 +16,7 @@ use keelbox_supervisor::protocol::{Event, Request};
 
 use crate::collect::collect;
 use crate::config::{self, Config};
+use crate::export::RootRecord;
 use crate::fallback::{Fallback, Lack};
 use crate::lifecycle::{Running, Started, StepDone, reap};
 use crate::namespaces::Looked;
@@ -23,7 +25,7 @@ use crate::plan_view::StepView;
 use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
 use crate::store::{Place, internal, new_id};
-use crate::{binaries, facts, host_root, ids, names, source, spawn, translate};
+use crate::{binaries, facts, host_root, ids, names, source, spawn, storage, translate, volumes};
 
 /// A start that failed, and what this machine lacks if that is why.
 pub(crate) struct Refused {
@@ -34,11 +36,12 @@ pub(crate) struct Refused {
 /// Everything that is made for one start, so that it can be taken back.
 pub(crate) struct Attempt<'a> {
     roots: &'a Roots,
-    request: &'a RunRequest,
+    request: Cow<'a, RunRequest>,
+    /// Volumes that were made for it.
+    anonymous: Vec<String>,
     place: Place,
     name: String,
     ids: OwnedFd,
-    base: u32,
     plan: Plan,
     stdio: Stdio,
     outputs: Outputs,
@@ -51,44 +54,58 @@ impl<'a> Attempt<'a> {
         request: &'a RunRequest,
         fallback: &Fallback,
     ) -> Result<Self, Failure> {
-        let file_sources = source::file_sources(request)?;
         let looked = Looked::up(roots, request)?;
-        let host = facts::gather(request, &looked.asked, &looked.found);
+        let whole = volumes::with_other_containers(roots, request)?;
+        let mut gathered = storage::gather(&whole)?;
+        let host = facts::gather(request, &looked.asked, &looked.found)?;
         let stdio = Stdio::arrange(request)?;
         roots.make()?;
         // Until the configuration is written, which keeps the image's layers.
         let _held = source::hold(roots, request)?;
         let image = source::image(roots, request, true)?;
+        let resolved = volumes::resolve(roots, whole, &image, &mut gathered.facts, true)?;
+        let request = resolved.request.as_ref();
         let id = new_id()?;
-        let wants_range = looked.wants_range(request, &image, &host)?;
-        let (ids, base) = range(roots, wants_range, &id)?;
+        let count = looked.range(request, &image, &host)?;
+        let (ids, base) = range(roots, count, &id)?;
         let data = roots.containers().join(&id);
         let planned = plan::Place {
             id: id.clone(),
             data,
             base,
             found: looked.found.clone(),
-            file_sources,
+            file_sources: gathered.file_sources,
+            storage: gathered.facts,
             without: fallback.without,
+            seccomp: source::seccomp(request)?,
         };
         let mut plan = plan::build(request, &image, &host, &planned)?;
         plan.notices.extend(fallback.notices.iter().cloned());
         plan.notices.extend(source::notice(&image));
+        storage::make_missing(request)?;
         let outputs = Outputs::open(request)?;
         let place = Place::make(roots, id)?;
-        match fill(roots, request, &place, &image, &plan, &planned) {
+        let filled = fill(roots, request, &place, &image, &plan, &planned);
+        let made = filled.and_then(|name| match resolved.make(roots) {
+            Ok(()) => Ok(name),
+            Err(failure) => Err((failure, Some(name))),
+        });
+        let anonymous = resolved.anonymous();
+        let request = resolved.into_request();
+        match made {
             Ok(name) => Ok(Self {
                 roots,
                 request,
+                anonymous,
                 place,
                 name,
                 ids,
-                base,
                 plan,
                 stdio,
                 outputs,
             }),
             Err((failure, name)) => {
+                volumes::drop_unused(roots, &place.id, &anonymous);
                 place.discard(roots, name.as_deref());
                 Err(failure)
             }
@@ -103,6 +120,7 @@ impl<'a> Attempt<'a> {
         let (ours, supervisor) = match self.spawn() {
             Ok(spawned) => spawned,
             Err(failure) => {
+                volumes::drop_unused(self.roots, &self.place.id, &self.anonymous);
                 self.place.discard(self.roots, Some(&self.name));
                 return Err(hard(failure));
             }
@@ -116,6 +134,7 @@ impl<'a> Attempt<'a> {
                 drop(state);
                 // The supervisor has cleared up; after one that was killed meanwhile, this does.
                 collect(self.roots);
+                volumes::drop_unused(self.roots, &self.place.id, &self.anonymous);
                 return Err(refused);
             }
         };
@@ -172,6 +191,13 @@ impl<'a> Attempt<'a> {
         self.request.rm
     }
 
+    /// Without `--rm` they stay with the container, for `rm --volumes`.
+    fn volumes_to_remove(&self) -> Vec<CString> {
+        let names = self.anonymous.iter().filter(|_| self.request.rm);
+        let names = names.map(|name| CString::new(name.as_str()).unwrap_or_default());
+        names.collect()
+    }
+
     fn message(&self) -> Result<Vec<u8>, Failure> {
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let start = Start {
@@ -188,9 +214,11 @@ impl<'a> Attempt<'a> {
             remove: self.request.rm,
             cgroups: cgroups(&self.plan).map(CString::from).collect(),
             name_link: text(&format!("../../names/{}", self.name)),
+            volumes: self.volumes_to_remove(),
             own_stdio: self.stdio.own,
             blocking_stdio: self.stdio.blocking,
-            base: self.base,
+            base: self.plan.choices.base,
+            group_base: self.plan.choices.group_base,
             boot_id: facts::boot_id(),
         };
         start
@@ -199,9 +227,9 @@ impl<'a> Attempt<'a> {
     }
 }
 
-fn range(roots: &Roots, wanted: bool, id: &str) -> Result<(OwnedFd, u32), Failure> {
-    if wanted {
-        return ids::take(roots, id);
+fn range(roots: &Roots, count: u32, id: &str) -> Result<(OwnedFd, u32), Failure> {
+    if count > 0 {
+        return ids::take(roots, id, count);
     }
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
     Ok((nothing, 0))
@@ -289,6 +317,8 @@ fn config(
         cgroups: cgroups(plan)
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
+        mounts: request.mounts.clone(),
+        root: Some(RootRecord::of(&image.root)),
         image_id: image.stored.as_ref().map(|stored| stored.id.clone()),
         layers: image
             .stored

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use keelbox_binaries::{Host, Tree};
+use keelbox_binaries::{Closure, Host, Tree};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::{ImageConfig, Root};
 
@@ -28,11 +28,7 @@ pub(crate) fn image(
     programs: &[String],
     make: bool,
 ) -> Result<ImageConfig, Failure> {
-    let programs: Vec<_> = programs
-        .iter()
-        .map(|program| locate(program))
-        .collect::<Result<_, _>>()?;
-    let closure = keelbox_binaries::collect(&Host::new("/"), &programs)?;
+    let (programs, closure) = closure(programs)?;
     let root = store(roots).join(closure.tree.key());
     if make {
         provide(roots, &closure.tree, &root)?;
@@ -45,6 +41,16 @@ pub(crate) fn image(
         root: Root::Layers(vec![root]),
         ..ImageConfig::default()
     })
+}
+
+/// Where the programs are, and what they need.
+pub(crate) fn closure(programs: &[String]) -> Result<(Vec<PathBuf>, Closure), Failure> {
+    let programs: Vec<_> = programs
+        .iter()
+        .map(|program| locate(program))
+        .collect::<Result<_, _>>()?;
+    let closure = keelbox_binaries::collect(&Host::new("/"), &programs)?;
+    Ok((programs, closure))
 }
 
 fn store(roots: &Roots) -> PathBuf {
@@ -141,7 +147,7 @@ fn make(tree: &Tree, store: &Path, root: &Path) -> Result<(), Failure> {
     }
 }
 
-fn copy_failure(path: &Path, error: &std::io::Error) -> Failure {
+pub(crate) fn copy_failure(path: &Path, error: &std::io::Error) -> Failure {
     if error.raw_os_error().is_some() {
         return store_failure("make", path, error);
     }

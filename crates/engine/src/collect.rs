@@ -15,6 +15,7 @@ use crate::images;
 use crate::names;
 use crate::roots::Roots;
 use crate::store::{is_unlinked, open_directory, remove_path, try_lock};
+use crate::volumes;
 
 /// Removes what is nobody's.
 pub(crate) fn collect(roots: &Roots) {
@@ -134,6 +135,9 @@ fn record_unknown_exit(data: &Path) {
 pub(crate) fn remove_container(roots: &Roots, id: &str) {
     let path = roots.containers().join(id);
     let config = config::read::<Config>(&path, "config.json");
+    if let Some(config) = config.as_ref().filter(|config| config.rm) {
+        volumes::drop_unused(roots, id, &volumes::anonymous_of(config));
+    }
     let image = config.as_ref().and_then(|config| config.image_id.clone());
     let _ = std::fs::remove_file(path.join("config.json"));
     remove_name(roots, id, config);

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use keelbox_spec::request::MountRequest;
 use serde::{Deserialize, Serialize};
+
+use crate::export::RootRecord;
 
 /// The version of [`Config`]; a later one is not touched by this version.
 pub(crate) const VERSION: u32 = 1;
@@ -30,6 +33,12 @@ pub(crate) struct Config {
     pub(crate) annotations: BTreeMap<String, String>,
     /// Control groups that were made for it.
     pub(crate) cgroups: Vec<String>,
+    /// What is mounted in it; its volumes stay as long as it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mounts: Vec<MountRequest>,
+    /// What its root directory is made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) root: Option<RootRecord>,
     /// The id of the stored image that it was made of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) image_id: Option<String>,

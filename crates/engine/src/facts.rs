@@ -8,18 +8,25 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use keelbox_process::Maps;
-use keelbox_spec::host::{DeviceNode, HostFacts, SubordinateIds};
-use keelbox_spec::namespaces::{Asked, Found, Spaces};
+use keelbox_spec::failure::{Code, Failure};
+use keelbox_spec::host::{DeviceNode, HostFacts, IdRange, SubordinateIds};
+use keelbox_spec::namespaces::{Asked, Found, Spaces, User};
 use keelbox_spec::op::namespace;
-use keelbox_spec::request::RunRequest;
+use keelbox_spec::request::{NamespacesRequest, RunRequest};
 use rustix::process::{Resource, getrlimit};
+
+use crate::caller::{self, is_host_root};
 
 /// Where newuidmap and newgidmap are looked for.
 const PROGRAM_DIRECTORIES: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 const CPUS: &str = "/sys/devices/system/cpu";
 
 /// Reads the facts that `request` depends on.
-pub(crate) fn gather(request: &RunRequest, asked: &Asked, found: &Found) -> HostFacts {
+pub(crate) fn gather(
+    request: &RunRequest,
+    asked: &Asked,
+    found: &Found,
+) -> Result<HostFacts, Failure> {
     let (uid, gid) = (
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
@@ -33,18 +40,24 @@ pub(crate) fn gather(request: &RunRequest, asked: &Asked, found: &Found) -> Host
             Vec::new()
         }
     };
-    HostFacts {
+    Ok(HostFacts {
         uid,
         gid,
         cgroups: keelbox_cgroups::discover(cgroup_parent()),
-        permitted: permitted(),
+        permitted: caller::permitted().bits(),
         nested: uid == 0 && !is_host_root(),
-        subordinate: if uid == 0 { None } else { subordinate(uid) },
+        subordinate: subordinate(uid),
         hostname: if spaces.is_host(namespace::CLONE_NEWUTS) {
             host_name()
         } else {
             String::new()
         },
+        user_name: if asked.user == User::Usual {
+            String::new()
+        } else {
+            user_name(uid).unwrap_or_default()
+        },
+        named: named(&request.namespaces)?,
         mqueue: spaces.is_host(namespace::CLONE_NEWIPC) && is_mounted("/dev/mqueue"),
         nofile_hard: getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX),
         last_capability: number("/proc/sys/kernel/cap_last_cap").unwrap_or(40),
@@ -57,15 +70,7 @@ pub(crate) fn gather(request: &RunRequest, asked: &Asked, found: &Found) -> Host
         } else {
             Vec::new()
         },
-    }
-}
-
-/// Whether the caller is root, and of a user namespace that has every id: root of one that an ordinary user has made is
-/// one of those (user_namespaces(7)).
-pub(crate) fn is_host_root() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let whole = map.split_whitespace().eq(["0", "0", "4294967295"]);
-    rustix::process::geteuid().is_root() && whole
+    })
 }
 
 fn host_name() -> String {
@@ -80,10 +85,6 @@ fn is_mounted(directory: &str) -> bool {
     let device = |path: &Path| fs::metadata(path).map(|stat| stat.dev()).ok();
     let path = Path::new(directory);
     device(path).is_some_and(|own| path.parent().and_then(device) != Some(own))
-}
-
-fn permitted() -> u64 {
-    rustix::thread::capabilities(None).map_or(0, |sets| sets.permitted.bits())
 }
 
 /// The group under which root's containers have theirs; `KEELBOX_CGROUP_PARENT` moves it. An ordinary user has none yet.
@@ -145,6 +146,12 @@ fn thermal_throttle() -> Vec<String> {
 }
 
 fn subordinate(uid: u32) -> Option<SubordinateIds> {
+    if caller::is_host_root() {
+        return None;
+    }
+    if uid == 0 {
+        return caller::ids_of_nested_root();
+    }
     let there = |program: &str| {
         PROGRAM_DIRECTORIES
             .iter()
@@ -154,14 +161,11 @@ fn subordinate(uid: u32) -> Option<SubordinateIds> {
         return None;
     }
     let name = user_name(uid);
-    let (uid_first, uid_count) = range("/etc/subuid", uid, name.as_deref())?;
-    let (gid_first, gid_count) = range("/etc/subgid", uid, name.as_deref())?;
-    Some(SubordinateIds {
-        uid: uid_first,
-        uid_count,
-        gid: gid_first,
-        gid_count,
-    })
+    let ids = SubordinateIds {
+        uids: ranges("/etc/subuid", Some(uid), name.as_deref()),
+        gids: ranges("/etc/subgid", Some(uid), name.as_deref()),
+    };
+    (!ids.uids.is_empty() && !ids.gids.is_empty()).then_some(ids)
 }
 
 /// The id maps of an ordinary user's containers.
@@ -170,8 +174,8 @@ pub(crate) fn subordinate_maps() -> Option<Maps> {
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
     );
-    let ids = if uid == 0 { None } else { subordinate(uid) }?;
-    let (uids, gids) = keelbox_spec::plan::subordinate_maps(uid, gid, &ids);
+    let ids = subordinate(uid)?;
+    let (uids, gids) = keelbox_spec::namespaces::subordinate_maps(uid, gid, &ids);
     Some(Maps { uids, gids })
 }
 
@@ -185,20 +189,46 @@ fn user_name(uid: u32) -> Option<String> {
     })
 }
 
-/// The first range of a user in /etc/subuid or /etc/subgid (subuid(5)), by name or by number.
-fn range(path: &str, uid: u32, name: Option<&str>) -> Option<(u32, u32)> {
-    let text = fs::read_to_string(path).ok()?;
-    let mut lines = text.lines();
-    lines.find_map(|line| {
+/// The ranges of a user in /etc/subuid or /etc/subgid (subuid(5)), by name or by number.
+fn ranges(path: &str, uid: Option<u32>, name: Option<&str>) -> Vec<IdRange> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let range = |line: &str| {
         let mut fields = line.split(':');
         let owner = fields.next()?;
-        let mine = Some(owner) == name || owner.parse() == Ok(uid);
+        let mine = Some(owner) == name || uid.is_some() && owner.parse().ok() == uid;
         let (first, count) = (
             fields.next()?.parse().ok()?,
             fields.next()?.trim().parse().ok()?,
         );
-        (mine && count > 0).then_some((first, count))
-    })
+        (mine && count > 0).then_some(IdRange { first, count })
+    };
+    text.lines().filter_map(range).collect()
+}
+
+/// The ranges of those whom `--subuidname` and `--subgidname` name; one flag alone is for both.
+pub(crate) fn named(words: &NamespacesRequest) -> Result<Option<SubordinateIds>, Failure> {
+    let (users, groups) = (&words.subuid_name, &words.subgid_name);
+    let (Some(user), Some(group)) = (
+        users.as_ref().or(groups.as_ref()),
+        groups.as_ref().or(users.as_ref()),
+    ) else {
+        return Ok(None);
+    };
+    let of = |flag: &str, path: &str, name: &str| {
+        let ranges = ranges(path, name.parse().ok(), Some(name));
+        if ranges.is_empty() {
+            return Err(
+                Failure::new(Code::Userns, format!("{flag}={name} has no ids"))
+                    .why(format!("{path} has no line for it"))
+                    .hint(format!("add a line such as {name}:100000:65536 to {path}")),
+            );
+        }
+        Ok(ranges)
+    };
+    Ok(Some(SubordinateIds {
+        uids: of("--subuidname", "/etc/subuid", user)?,
+        gids: of("--subgidname", "/etc/subgid", group)?,
+    }))
 }
 
 /// Device nodes below /dev, for `--privileged`. Terminals and shared memory are the container's own.

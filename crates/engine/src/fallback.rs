@@ -11,7 +11,7 @@ use keelbox_spec::request::RunRequest;
 
 use crate::attempt::Refused;
 use crate::roots::Roots;
-use crate::{facts, source, store_fs};
+use crate::{caller, source, store_fs};
 
 /// What this machine has been found to lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Fallback {
         }
         self.without.overlay = true;
         // An ordinary user's container has them read-only in any case.
-        if facts::is_host_root() && !self.without.mapped_system {
+        if caller::is_host_root() && !self.without.mapped_system {
             self.notices.push(format!(
                 "{READ_ONLY}: no overlay can be made over them here"
             ));
@@ -125,7 +125,7 @@ impl Fallback {
 
     /// Only root's containers can do without, and not the image `host`, whose safety rests on it.
     fn no_userns(&mut self, request: &RunRequest, failure: &Failure) -> bool {
-        let may = facts::is_host_root() && request.userns.is_none();
+        let may = caller::is_host_root() && request.userns.is_none();
         if self.without_userns || !may {
             return false;
         }

@@ -10,9 +10,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use keelbox_process::sealed_copy;
 use keelbox_sys::mount::{Depth, MountAttr, set_attributes};
 use keelbox_sys::{Errno, Result};
-use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::CWD;
 use rustix::mount::OpenTreeFlags;
 
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, &'static OwnedFd>>> = LazyLock::new(Mutex::default);
@@ -38,30 +39,4 @@ fn read_only_mount(path: &Path) -> Result<OwnedFd> {
     let mount = rustix::mount::open_tree(CWD, path, flags)?;
     set_attributes(mount.as_fd(), MountAttr::MOUNT_ATTR_RDONLY, Depth::One)?;
     Ok(mount)
-}
-
-fn sealed_copy(path: &Path) -> Result<OwnedFd> {
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let length = usize::try_from(rustix::fs::fstat(&file)?.st_size).map_err(|_| Errno::EINVAL)?;
-    let copy = memory()?;
-    let mut left = length;
-    while left > 0 {
-        match rustix::fs::sendfile(&copy, &file, None, left)? {
-            0 => return Err(Errno::EIO),
-            sent => left = left.saturating_sub(sent),
-        }
-    }
-    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-    rustix::fs::fcntl_add_seals(&copy, seals)?;
-    Ok(copy)
-}
-
-/// `vm.memfd_noexec` may ask that a file in memory says whether it is to be executed (Linux 6.3); older kernels do not know
-/// the word.
-fn memory() -> rustix::io::Result<OwnedFd> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    match rustix::fs::memfd_create(c"keelbox-runtime", flags | MemfdFlags::EXEC) {
-        Err(rustix::io::Errno::INVAL) => rustix::fs::memfd_create(c"keelbox-runtime", flags),
-        other => other,
-    }
 }

@@ -5,6 +5,7 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use keelbox_spec::failure::{Code, Failure};
 use nix::fcntl::{FcntlArg, fcntl};
@@ -36,36 +37,60 @@ fn file(roots: &Roots) -> std::path::PathBuf {
     }
 }
 
-/// Takes a free range: its lock and its first id.
-pub(crate) fn take(roots: &Roots, id: &str) -> Result<(OwnedFd, u32), Failure> {
-    let path = file(roots);
+fn open(path: &Path) -> Result<OwnedFd, Failure> {
     let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = rustix::fs::openat(CWD, &path, flags, Mode::from_raw_mode(0o600))
-        .map_err(|errno| store_failure("open", &path, &errno.into()))?;
+    rustix::fs::openat(CWD, path, flags, Mode::from_raw_mode(0o600))
+        .map_err(|errno| store_failure("open", path, &errno.into()))
+}
+
+/// Takes free ranges side by side for `size` ids: their lock and the first id.
+pub(crate) fn take(roots: &Roots, id: &str, size: u32) -> Result<(OwnedFd, u32), Failure> {
+    let ranges = size.div_ceil(SIZE);
+    if ranges > COUNT {
+        let most = u64::from(COUNT) * u64::from(SIZE);
+        return Err(Failure::new(
+            Code::Userns,
+            format!("a container cannot have {size} ids of its own"),
+        )
+        .why(format!("there are {most} for all containers together"))
+        .hint("use a smaller size"));
+    }
+    let file = open(&file(roots)).or_else(|failure| {
+        // A read-only system has no shared place; the run root can be written, or nothing could have come this far.
+        if failure.errno.as_deref() == Some("EROFS") {
+            open(&roots.run_root.join("ids"))
+        } else {
+            Err(failure)
+        }
+    })?;
     // Anywhere to begin with: starts at the same time then seldom want the same one.
     let begin = u32::from_str_radix(id.get(..8).unwrap_or("0"), 16).unwrap_or(0);
     for attempt in 0..COUNT {
-        let number = begin.wrapping_add(attempt) % COUNT;
-        if lock(&file, number) {
+        let number = begin.wrapping_add(attempt) % (COUNT - ranges + 1);
+        if lock(&file, number, ranges) {
             return Ok((file, FIRST + number * SIZE));
         }
     }
-    Err(
-        Failure::new(Code::Userns, format!("all {COUNT} id ranges are in use"))
-            .hint("stop some containers, or use --userns=host for one that you trust"),
+    Err(Failure::new(
+        Code::Userns,
+        format!("there are no {size} ids side by side that no container has"),
     )
+    .why(format!(
+        "of {COUNT} ranges of {SIZE} ids, too many are in use"
+    ))
+    .hint("stop some containers, or use --userns=host for one that you trust"))
 }
 
 #[allow(
     clippy::cast_possible_truncation,
     reason = "F_WRLCK and SEEK_SET are 1 and 0; the struct has shorts"
 )]
-fn lock(file: &OwnedFd, number: u32) -> bool {
+fn lock(file: &OwnedFd, number: u32, ranges: u32) -> bool {
     let lock = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: i64::from(number),
-        l_len: 1,
+        l_len: i64::from(ranges),
         l_pid: 0,
     };
     fcntl(file, FcntlArg::F_OFD_SETLK(&lock)).is_ok()

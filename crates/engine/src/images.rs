@@ -10,6 +10,7 @@ mod list;
 mod load;
 mod lock;
 mod open;
+mod programs;
 mod remove;
 mod resolve;
 mod save;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use keelbox_spec::failure::Failure;
 use serde::Serialize;
 
+use crate::caller;
 use crate::facts;
 use crate::ids;
 use crate::list::list;
@@ -74,7 +75,7 @@ pub fn info(roots: &Roots) -> Result<HostReport, Failure> {
             .to_string_lossy()
             .into_owned(),
         arch: std::env::consts::ARCH,
-        rootless: !facts::is_host_root(),
+        rootless: !caller::is_host_root(),
         root: roots.root.display().to_string(),
         run_root: roots.run_root.display().to_string(),
         cgroups: match (v2.is_some(), cgroups.v1.is_empty()) {
@@ -94,7 +95,7 @@ pub fn info(roots: &Roots) -> Result<HostReport, Failure> {
 }
 
 fn id_range() -> String {
-    if facts::is_host_root() {
+    if caller::is_host_root() {
         let last = ids::FIRST + (ids::COUNT - 1) * ids::SIZE + (ids::SIZE - 1);
         return format!("{}-{last}", ids::FIRST);
     }

@@ -6,10 +6,12 @@
 
 mod attempt;
 mod binaries;
+mod caller;
 mod client;
 mod collect;
 mod config;
 mod events;
+mod export;
 mod facts;
 mod fallback;
 mod guarded;
@@ -22,21 +24,26 @@ mod lifecycle;
 mod list;
 mod names;
 mod namespaces;
+mod outer;
 mod outputs;
+mod pack;
 mod plan_view;
 mod remove;
 mod roots;
 mod source;
 mod spawn;
 mod stdio;
+mod storage;
 mod store;
 mod store_fs;
 mod translate;
 pub mod unpack;
+mod volumes;
 mod watch;
 
 pub use client::attach;
 pub use events::ContainerEvent;
+pub use export::export;
 pub use images::{
     CheckOptions, ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage,
     Loading, Problem, RemovedImage, SaveFormat, Saving, check, describe_image, images, import,
@@ -46,6 +53,10 @@ pub use info::{HostReport, info};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
 pub use plan_view::{PlanView, StepView};
-pub use remove::remove;
+pub use remove::{Removal, remove};
 pub use roots::Roots;
+pub use volumes::{
+    VolumeSummary, VolumesPruned, create_volume, export_volume, import_volume, inspect_volume,
+    list_volumes, prune_volumes, remove_volume,
+};
 pub use watch::watch;

@@ -13,7 +13,7 @@ use crate::fallback::Fallback;
 use crate::namespaces::Looked;
 use crate::plan_view::{PlanView, StepView};
 use crate::roots::Roots;
-use crate::{facts, ids, source};
+use crate::{facts, ids, source, storage, volumes};
 
 /// A step that has been done.
 #[derive(Clone, Debug, Serialize)]
@@ -66,17 +66,22 @@ pub struct Started {
 pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
     let image = source::image(roots, request, false)?;
     let looked = Looked::up(roots, request)?;
-    let host = facts::gather(request, &looked.asked, &looked.found);
+    let host = facts::gather(request, &looked.asked, &looked.found)?;
+    let whole = volumes::with_other_containers(roots, request)?;
+    let mut gathered = storage::gather(&whole)?;
+    let resolved = volumes::resolve(roots, whole, &image, &mut gathered.facts, false)?;
+    let request = resolved.request.as_ref();
     let id = "0123456789abcdef".repeat(4);
     let place = plan::Place {
         data: roots.containers().join(&id),
-        base: if looked.wants_range(request, &image, &host)? {
-            ids::FIRST
-        } else {
-            0
+        base: match looked.range(request, &image, &host)? {
+            0 => 0,
+            _ => ids::FIRST,
         },
-        file_sources: source::file_sources(request)?,
+        file_sources: gathered.file_sources,
+        storage: gathered.facts,
         without: plan::Without::default(),
+        seccomp: source::seccomp(request)?,
         found: looked.found,
         id,
     };

@@ -3,7 +3,7 @@
 use keelbox_spec::failure::Failure;
 use keelbox_spec::host::HostFacts;
 use keelbox_spec::image::ImageConfig;
-use keelbox_spec::namespaces::{Asked, Found, Userns, decide};
+use keelbox_spec::namespaces::{Asked, Found, Userns, decide, pool};
 use keelbox_spec::request::RunRequest;
 
 use crate::roots::Roots;
@@ -27,14 +27,17 @@ impl Looked {
         })
     }
 
-    /// Whether the container is to have a range of host ids of its own.
-    pub(crate) fn wants_range(
+    /// How many ids of the pool the container is to have.
+    pub(crate) fn range(
         &self,
         request: &RunRequest,
         image: &ImageConfig,
         host: &HostFacts,
-    ) -> Result<bool, Failure> {
+    ) -> Result<u32, Failure> {
         let userns = decide(&self.asked, &self.found, request, image, host)?;
-        Ok(!host.is_rootless() && userns == Userns::Own)
+        if host.is_rootless() || userns != Userns::Own {
+            return Ok(0);
+        }
+        Ok(pool(&self.asked.user))
     }
 }

@@ -125,7 +125,8 @@ fn mount(op: &Op) -> Option<String> {
         | Op::Attach { .. }
         | Op::AttachInside { .. }
         | Op::AttachRoot { .. }
-        | Op::AttachDevices { .. } => {
+        | Op::AttachDevices { .. }
+        | Op::Storage(_) => {
             let words = describe(op);
             Some(format!("{} {}", words.op, words.detail))
         }

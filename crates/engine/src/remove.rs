@@ -10,18 +10,40 @@ use keelbox_sys::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use crate::collect::{collect, remove_container, unused};
+use crate::config::{self, Config};
 use crate::list::find;
 use crate::roots::Roots;
 use crate::store::{open_directory, try_lock};
+use crate::volumes;
 
-/// Removes a container by name, id or the beginning of one id alone; ends it first with `force`. Its id.
+/// What goes with a container, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Removal {
+    /// One that runs is ended first.
+    pub force: bool,
+    /// Its anonymous volumes go too, where no other container uses them.
+    pub volumes: bool,
+}
+
+/// Removes a container by name, id or the beginning of one id alone. Its id.
 ///
 /// # Errors
 ///
 /// No such container (exit code 1); it is running (2).
-pub fn remove(roots: &Roots, reference: &str, force: bool) -> Result<String, Failure> {
+pub fn remove(roots: &Roots, reference: &str, removal: Removal) -> Result<String, Failure> {
     collect(roots);
     let id = find(roots, reference)?;
+    // Before its configuration goes.
+    let config = config::read::<Config>(&roots.containers().join(&id), "config.json");
+    let removed = remove_one(roots, reference, id, removal.force)?;
+    if removal.volumes {
+        let anonymous = config.as_ref().map(volumes::anonymous_of);
+        volumes::drop_unused(roots, &removed, &anonymous.unwrap_or_default());
+    }
+    Ok(removed)
+}
+
+fn remove_one(roots: &Roots, reference: &str, id: String, force: bool) -> Result<String, Failure> {
     let state = roots.running().join(&id);
     if state.exists() {
         if !force {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use keelbox_spec::failure::{Code, Failure};
 
 use crate::store::store_failure;
-use crate::{facts, store_fs};
+use crate::{caller, store_fs};
 
 /// The two directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,12 @@ impl Roots {
     #[must_use]
     pub fn containers(&self) -> PathBuf {
         self.root.join("containers")
+    }
+
+    /// The volumes.
+    #[must_use]
+    pub fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
     }
 
     /// The links from names to ids.
@@ -109,7 +115,7 @@ fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
 }
 
 fn default_root() -> Result<PathBuf, Failure> {
-    if facts::is_host_root() {
+    if caller::is_host_root() {
         return Ok(PathBuf::from("/var/lib/keelbox"));
     }
     let set = |name: &str| {
@@ -126,7 +132,7 @@ fn default_root() -> Result<PathBuf, Failure> {
 }
 
 fn default_run_root(root: &Path) -> PathBuf {
-    if facts::is_host_root() {
+    if caller::is_host_root() {
         return PathBuf::from("/run/keelbox");
     }
     let runtime = std::env::var_os("XDG_RUNTIME_DIR")

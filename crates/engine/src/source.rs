@@ -1,4 +1,4 @@
-//! What a request's root is made of, and what its mounts are: read from the machine before anything is made.
+//! What a request's root is made of: read from the machine before anything is made.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::{ImageConfig, Root};
-use keelbox_spec::request::{MountRequest, RootRequest, RunRequest};
+use keelbox_spec::request::{RootRequest, RunRequest, SeccompRequest};
+use keelbox_spec::seccomp_profile::{self, Document};
 
 use crate::roots::Roots;
 use crate::{binaries, host_root, images};
@@ -74,24 +75,42 @@ fn rootfs(given: &str, overlay: bool) -> Result<ImageConfig, Failure> {
     })
 }
 
-/// Which of the bind sources are no directories; one that is missing is an error here, before anything is made.
-pub(crate) fn file_sources(request: &RunRequest) -> Result<Vec<String>, Failure> {
-    let mut files = Vec::new();
-    for mount in &request.mounts {
-        let MountRequest::Bind { source, .. } = mount else {
-            continue;
-        };
-        let stat = fs::metadata(source).map_err(|error| {
-            Failure::new(Code::Mount, format!("cannot mount {source}"))
-                .why(keelbox_sys::Errno::from(error).text())
-                .hint(format!(
-                    "make it first (mkdir -p {source}), or correct the path"
-                ))
-                .path(source)
-        })?;
-        if !stat.is_dir() {
-            files.push(source.clone());
-        }
+/// The seccomp profile that the request names: a regular file, of a bounded size, in docker's JSON.
+pub(crate) fn seccomp(request: &RunRequest) -> Result<Option<Document>, Failure> {
+    let SeccompRequest::Profile(path) = &request.seccomp else {
+        return Ok(None);
+    };
+    let refuse = |why: String| {
+        Failure::new(
+            Code::InvalidArg,
+            format!("cannot use the seccomp profile {path}"),
+        )
+        .why(why)
+        .path(path)
+        .hint("name a file in docker's format: --security-opt seccomp=FILE; or seccomp=default, seccomp=unconfined")
+    };
+    let text = read_regular(Path::new(path), seccomp_profile::LIMIT).map_err(refuse)?;
+    let document = serde_json::from_slice(&text).map_err(|error| refuse(error.to_string()))?;
+    Ok(Some(document))
+}
+
+/// A file's content. Not that of a pipe or a device: those may never end.
+fn read_regular(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    let said = |error: std::io::Error| keelbox_sys::Errno::from(error).text().to_owned();
+    let mut options = fs::OpenOptions::new();
+    let options = options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = options.open(path).map_err(said)?;
+    if !file.metadata().map_err(said)?.is_file() {
+        return Err("it is not a regular file".into());
     }
-    Ok(files)
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(said)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
+        return Err(format!("it exceeds {limit} bytes"));
+    }
+    Ok(bytes)
 }

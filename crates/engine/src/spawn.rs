@@ -9,7 +9,10 @@ use keelbox_spec::failure::{Code, Failure};
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::SigSet;
 
-use crate::guarded;
+use crate::{caller, guarded, outer};
+
+/// Tells the executable to go on as a sealed copy of itself.
+const SEAL: &CStr = c"seal";
 
 /// Above every number that one of a few fds is moved to, so that moving one never closes another.
 pub(crate) const FIRST_FREE: RawFd = 16;
@@ -42,7 +45,14 @@ pub(crate) fn spawn(role: &[&CStr], fds: &[BorrowedFd<'_>]) -> Result<i32, Failu
             .errno(format!("{errno:?}"))
             .path(&path)
     };
-    let program = if is_overridden() {
+    // AppArmor knows a program by its path, which a copy in memory has none of: it makes that copy of itself.
+    let by_path = !caller::is_host_root() && outer::apparmor_restricts();
+    let role = if by_path && !is_overridden() {
+        [&[SEAL], role].concat()
+    } else {
+        role.to_vec()
+    };
+    let program = if is_overridden() || by_path {
         path.clone().into_os_string().into_encoded_bytes()
     } else {
         let guarded = guarded::open(&path);
@@ -50,7 +60,7 @@ pub(crate) fn spawn(role: &[&CStr], fds: &[BorrowedFd<'_>]) -> Result<i32, Failu
         format!("/proc/self/fd/{}", guarded.as_raw_fd()).into_bytes()
     };
     let program = CString::new(program).map_err(|_| fail(nix::errno::Errno::EINVAL))?;
-    start(&program, role, fds).map_err(fail)
+    start(&program, &role, fds).map_err(fail)
 }
 
 fn start(program: &CStr, role: &[&CStr], fds: &[BorrowedFd<'_>]) -> nix::Result<i32> {

@@ -1,6 +1,7 @@
 //! From the step that failed to an error that a person can use.
 
 mod confine;
+mod storage;
 
 use keelbox_spec::describe::describe;
 use keelbox_spec::failure::{Code, Failure};
@@ -10,6 +11,7 @@ use keelbox_sys::Errno;
 
 use crate::attempt::Refused;
 use crate::fallback::Lack;
+use crate::outer;
 
 /// What a failed step means.
 pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &str) -> Refused {
@@ -34,13 +36,13 @@ pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &st
     failure.errno = Some(errno.name());
     Refused {
         failure,
-        lack: lack(&step.op, errno),
+        lack: lack(&step.op, call, errno),
     }
 }
 
 /// What this machine cannot have, for lack of a feature or by its settings. What may be a passing state (a full disk, an
 /// exhausted table) is an error instead: nobody is to get less than the default by chance.
-fn lack(op: &Op, errno: Errno) -> Option<Lack> {
+fn lack(op: &Op, call: &str, errno: Errno) -> Option<Lack> {
     let forbidden = || {
         std::fs::read_to_string("/proc/sys/user/max_user_namespaces")
             .is_ok_and(|most| most.trim() == "0")
@@ -56,6 +58,7 @@ fn lack(op: &Op, errno: Errno) -> Option<Lack> {
                 _ => None,
             }
         }
+        Op::Storage(step) => storage::lack(step, call, errno),
         Op::Clone3 { .. } => {
             let missing = matches!(errno, Errno::EINVAL | Errno::ENOSYS);
             (missing || errno == Errno::ENOSPC && forbidden()).then_some(Lack::UserNamespace)
@@ -72,6 +75,17 @@ fn lack(op: &Op, errno: Errno) -> Option<Lack> {
     }
 }
 
+fn is_mount(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::CloneTree { .. }
+            | Op::Overlay { .. }
+            | Op::NewMount { .. }
+            | Op::Attach { .. }
+            | Op::AttachDevices { .. }
+    )
+}
+
 fn is_data(op: &Op) -> bool {
     matches!(op, Op::CloneTree { slot, .. } if *slot == DATA_SLOT)
 }
@@ -85,6 +99,14 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         .why("a start needs more open files than the limit allows")
         .hint("raise the limit: ulimit -n 1024");
     }
+    // What the kernel refuses by capabilities is EPERM; EACCES to a mount comes from a security module.
+    let by_module = errno == Errno::EACCES && is_mount(&step.op);
+    if let Some(failure) = by_module
+        .then(|| outer::confined(describe(&step.op).op, call, errno))
+        .flatten()
+    {
+        return failure;
+    }
     match &step.op {
         Op::Execute(command) => command_failure(command, errno, note),
         Op::FindUser(_) => user_failure(call, errno, note),
@@ -94,18 +116,27 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         Op::ChangeDirectory { path } => Failure::new(Code::InvalidArg, format!("cannot go to the working directory {}", path.to_string_lossy()))
             .why(errno.text())
             .hint("choose another directory with --workdir"),
-        Op::Clone3 { .. } | Op::Unshare { .. } => userns_failure(errno),
+        Op::Clone3 { .. } | Op::Unshare { .. } => {
+            outer::no_userns("cannot make the container's namespaces", errno, "")
+        }
+        Op::NewMount { fstype, .. } if errno == Errno::EPERM && is_kernels(fstype) => {
+            outer::too_revealing(&fstype.to_string_lossy())
+        }
+        Op::MemoryLayer { map_ids: true, .. } => Failure::new(Code::Mount, "cannot make the writable layer in memory")
+            .why(unmapped(errno))
+            .hint("choose a directory on ext4, xfs or btrfs with --root"),
         Op::MapIds { writer, .. } => map_failure(*writer, errno, note),
         Op::CloneTree { source, map_ids: true, .. } => Failure::new(Code::Mount, format!("cannot show {} with the container's ids", source.to_string_lossy()))
             .why(unmapped(errno))
             .hint("copy it to ext4, xfs, btrfs or tmpfs, or use --userns=host"),
+        Op::Storage(step) => storage::meaning(step, call, errno, note),
         Op::Overlay { .. } => overlay_failure(errno, note),
         Op::Sysctl { .. } | Op::Confine(_) | Op::SetRlimit { .. } | Op::Seccomp { .. } => confine::failure(step, call, errno, note),
         Op::AttachDevices { .. } => attach_failure("dev", errno),
         Op::Attach { target, .. } => attach_failure(&target.to_string_lossy(), errno),
-        _ => Failure::new(Code::Kernel, format!("the step {} failed: {call}", describe(&step.op).op))
+        op => outer::confined(describe(op).op, call, errno).unwrap_or_else(|| Failure::new(Code::Kernel, format!("the step {} failed: {call}", describe(&step.op).op))
             .why(because(errno, note))
-            .hint("see what the step does with --dry-run, and what this machine has with keelbox info"),
+            .hint("see what the step does with --dry-run, and what this machine has with keelbox info")),
     }
 }
 
@@ -186,45 +217,20 @@ fn user_failure(call: &str, errno: Errno, note: &str) -> Failure {
     }
 }
 
-fn userns_failure(errno: Errno) -> Failure {
-    let failure = Failure::new(Code::Userns, "cannot make the container's namespaces");
-    match errno {
-        Errno::ENOSPC => failure
-            .why("the limit of user namespaces is reached; 0 forbids them (/proc/sys/user/max_user_namespaces)")
-            .hint("raise it: sudo sysctl user.max_user_namespaces=15000"),
-        Errno::EPERM | Errno::EACCES => failure
-            .why("this machine does not let ordinary users make user namespaces")
-            .hint(forbidden()),
-        _ => failure.why(errno.text()).hint("see what this machine has with keelbox info"),
-    }
-}
-
-/// Which of the ways to forbid user namespaces is in force here.
-fn forbidden() -> String {
-    let on = |path: &str, value: &str| {
-        std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value)
-    };
-    if on(
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-    ) {
-        return "allow keelbox-runtime with an AppArmor profile, or: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0".into();
-    }
-    if on("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        return "allow them: sudo sysctl kernel.unprivileged_userns_clone=1".into();
-    }
-    "allow them (a seccomp filter or security module around this process refuses), or run as root"
-        .into()
-}
-
 fn map_failure(writer: MapWriter, errno: Errno, note: &str) -> Failure {
-    let failure =
-        Failure::new(Code::Userns, "cannot map the container's ids").why(because(errno, note));
+    let what = "cannot map the container's ids";
     if writer == MapWriter::Programs {
-        return failure.hint("check that newuidmap and newgidmap are set-user-id root and that /etc/subuid and /etc/subgid have a range for you");
+        return Failure::new(Code::Userns, what)
+            .why(because(errno, note))
+            .hint("check that newuidmap and newgidmap are set-user-id root and that /etc/subuid and /etc/subgid have a range for you");
     }
     // AppArmor's restriction lets the namespace be made but gives no rights in it.
-    failure.hint(forbidden())
+    outer::no_userns(what, errno, note)
+}
+
+/// File systems that are not mounted twice when they show more the second time.
+fn is_kernels(fstype: &std::ffi::CStr) -> bool {
+    fstype == c"proc" || fstype == c"sysfs"
 }
 
 fn overlay_failure(errno: Errno, note: &str) -> Failure {

@@ -14,7 +14,7 @@ pub use keelbox_layer::job::Unpacked;
 
 use crate::stdio::null;
 use crate::store::internal;
-use crate::{facts, layer_limits, lifecycle, spawn};
+use crate::{caller, facts, layer_limits, lifecycle, spawn};
 
 /// One archive, and where it goes.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ pub fn unpack(request: &Unpack<'_>) -> Result<Unpacked, Failure> {
 fn format(target: Target) -> Format {
     match target {
         Target::Layer => Format::Overlay {
-            userxattr: !facts::is_host_root(),
+            userxattr: !caller::is_host_root(),
         },
         Target::Plain => Format::Plain,
     }

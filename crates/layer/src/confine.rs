@@ -8,8 +8,28 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::Fault;
 
-/// To make files of every kind and owner in the directory.
-const KEPT: CapabilitySet = CapabilitySet::CHOWN
+/// What a process is to do once it is confined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// Read any file.
+    Read,
+    /// Make files of every kind and owner.
+    Make,
+    /// And set `trusted.` attributes, for which the kernel asks for CAP_SYS_ADMIN.
+    MakeTrusted,
+}
+
+impl Rights {
+    fn capabilities(self) -> CapabilitySet {
+        match self {
+            Self::Read => CapabilitySet::DAC_READ_SEARCH,
+            Self::Make => MAKE,
+            Self::MakeTrusted => MAKE | CapabilitySet::SYS_ADMIN,
+        }
+    }
+}
+
+const MAKE: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::FOWNER)
     .union(CapabilitySet::FSETID)
@@ -38,22 +58,16 @@ pub fn end_with(control: impl AsFd) -> Result<(), Fault> {
 /// Makes `directory` the root directory, and gives up every right but those over files: no path leads out any more, and no
 /// program that this process could be made to execute would gain any (`no_new_privs`).
 ///
-/// With `trusted`, it keeps CAP_SYS_ADMIN, which the kernel asks for before it sets a `trusted.` attribute.
-///
 /// # Errors
 ///
 /// The kernel's.
-pub fn confine(directory: impl AsFd, trusted: bool) -> Result<(), Fault> {
+pub fn confine(directory: impl AsFd, rights: Rights) -> Result<(), Fault> {
     let fail = |errno| Fault::call("give up rights", errno);
     rustix::process::fchdir(directory).map_err(fail)?;
     rustix::process::chroot(c".").map_err(fail)?;
     rustix::process::umask(rustix::fs::Mode::empty());
     limit();
-    let kept = if trusted {
-        KEPT | CapabilitySet::SYS_ADMIN
-    } else {
-        KEPT
-    };
+    let kept = rights.capabilities();
     let has = rustix::thread::capabilities(None).map_err(fail)?;
     for bit in 0..64 {
         let capability = CapabilitySet::from_bits_retain(1 << bit);

@@ -52,12 +52,12 @@ impl Fault {
         }
     }
 
-    /// The user namespace to work in cannot be had.
+    /// The kernel refused a call of somebody else's, who has a note on it.
     #[must_use]
-    pub fn namespace(errno: Errno, note: &str) -> Self {
-        let mut fault = Self::call("make a user namespace for your ids", errno);
+    pub fn elsewhere(what: &str, errno: Errno, note: &str) -> Self {
+        let mut fault = Self::call(what, errno);
         if !note.is_empty() {
-            fault.why = note.into();
+            fault.why = format!("{}: {note}", fault.why);
         }
         fault
     }

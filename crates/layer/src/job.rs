@@ -84,6 +84,27 @@ pub struct Unpacked {
     pub notes: Vec<String>,
 }
 
+/// One tree to pack.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub enum PackJob {
+    /// The directory as it is.
+    Directory,
+    /// The directory is the topmost of an overlay's layers; the others follow as lower layers.
+    Layers {
+        /// The layers' marks are in `user.overlay.*`.
+        userxattr: bool,
+    },
+}
+
+/// What was packed.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Packed {
+    /// Entries.
+    pub entries: u64,
+    /// Sockets, which were left out.
+    pub sockets: u64,
+}
+
 impl Unpacked {
     /// With texts that fit a message.
     #[must_use]

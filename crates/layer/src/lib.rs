@@ -1,6 +1,6 @@
 //! Layers: reading and writing tar, decompression, hashing, and the applier that hostile archives meet.
 //!
-//! [`tar`], [`decode`] and [`digest`] are pure: they see bytes, and any process may use them. [`unpack()`] touches
+//! [`tar`], [`decode`] and [`digest`] are pure: they see bytes, and any process may use them. [`unpack()`] and [`pack()`] touch
 //! the file system and belong into a process of their own, the executable's roles of these names: what is decoded there was
 //! written by strangers.
 //!
@@ -13,10 +13,13 @@ pub mod digest;
 mod fault;
 pub mod job;
 mod limits;
+mod pack;
+mod streams;
 pub mod tar;
 mod unpack;
 
-pub use confine::{confine, end_with};
+pub use confine::{Rights, confine, end_with};
 pub use fault::Fault;
 pub use limits::Limits;
+pub use pack::pack;
 pub use unpack::{Files, unpack};

@@ -4,6 +4,8 @@
 //! launcher                          init
 //!    | -- Mounts (fds) ------------> |   after the ids are mapped
 //!    | <------------- Done, ... ---- |   one for each step, when explaining
+//!    | <------------- Wanted ------- |   a /proc or /sys that the kernel refuses it
+//!    | -- Mounts (fd) -------------> |
 //!    | <------------- Console (fd) - |   with a terminal
 //!    | <------------- Ready -------- |   when explaining
 //!    | -- Proceed -----------------> |
@@ -34,6 +36,8 @@ pub enum Message {
     },
     /// Init: the fd that comes along is the terminal's master side.
     Console,
+    /// Init: the kernel refuses it a fresh mount for this slot; the launcher is to try, and answers with `Mounts`.
+    Wanted(u8),
     /// Init: all that is left is to become the command.
     Ready,
     /// Launcher: go on.

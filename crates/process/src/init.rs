@@ -3,6 +3,7 @@
 //! It is a copy of the launcher with one thread, so it may allocate; it reports, and never prints.
 
 pub(crate) mod confine;
+mod storage;
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,7 +22,7 @@ use rustix::process::Signal;
 use crate::handshake::Message;
 use crate::socket::{receive, send};
 use crate::user::Identity;
-use crate::{console, credentials, exec, limits, user};
+use crate::{accounts, console, credentials, exec, fresh, limits, user};
 
 /// Runs the init's steps and becomes the command. Ends the process when one fails.
 pub(crate) fn main(
@@ -114,10 +115,12 @@ impl Init {
             | Op::ReadOnlyRoot { .. }
             | Op::PrivateMounts
             | Op::PivotRoot => self.arrange(op),
+            Op::Storage(step) => self.storage(step),
             Op::ReceiveMounts => self.receive_mounts(),
             Op::EnterCgroups => self.enter_cgroups(),
             Op::Unshare { namespaces } => unshare(*namespaces),
             Op::BecomeRoot { set_groups } => credentials::become_root(*set_groups),
+            Op::AddAccount(account) => accounts::add(self.root()?, account),
             Op::FindUser(user) => self.find_user(user),
             Op::SetCredentials { capabilities, last } => {
                 credentials::drop_to(&self.identity, *capabilities, *last, self.set_groups)
@@ -157,7 +160,7 @@ impl Init {
                 };
                 let mut staging = Staging::default();
                 let in_memory = upper.path.is_empty().then_some(Mapped {
-                    owner: 0,
+                    owner: (0, 0),
                     staging: &mut staging,
                 });
                 let mount = rootfs::overlay(&self.slots, lower, upper, how, in_memory)?;
@@ -173,7 +176,12 @@ impl Init {
                 fstype,
                 options,
                 attributes,
-            } => (*slot, rootfs::new_mount(fstype, options, *attributes)?),
+            } => match rootfs::new_mount(fstype, options, *attributes) {
+                Err(fault) if fault.errno == Errno::EPERM && fresh::may_be_hidden(fstype) => {
+                    return self.ask_for(*slot, fault);
+                }
+                made => (*slot, made?),
+            },
             _ => return Err(Fault::new("plan", Errno::EPROTO)),
         };
         self.slots.put(slot, mount)
@@ -301,6 +309,13 @@ impl Init {
             // The launcher is gone, and this process is about to follow.
             None => exit_now(1),
         }
+    }
+
+    /// The launcher may have the right to a mount that the init is refused.
+    fn ask_for(&mut self, slot: Slot, refused: Fault) -> Outcome {
+        send(&self.socket, &Message::Wanted(slot), &[]).call("sendmsg")?;
+        self.receive_mounts()?;
+        self.slots.get(slot).map(drop).map_err(|_| refused)
     }
 
     fn enter_cgroups(&mut self) -> Outcome {

@@ -1,5 +1,7 @@
 //! The launcher: the half of a start that runs on the host.
 
+mod storage;
+
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -20,11 +22,13 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::handshake::Message;
 use crate::ids::write_maps;
-use crate::init::{self, confine};
+use crate::init::confine;
+use crate::layers;
 use crate::limits;
 use crate::members::MountNamespace;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
+use crate::{fresh, init};
 
 /// A container whose command runs.
 #[derive(Debug)]
@@ -166,12 +170,14 @@ impl Launcher<'_> {
                 deny_setgroups,
             } => self.map_ids(uids, gids, *writer, *deny_setgroups),
             Op::SendMounts => self.send_mounts(),
+            Op::Storage(step) => self.storage(step),
             Op::SetRlimit {
                 resource,
                 soft,
                 hard,
             } => limits::set(*resource, *soft, *hard),
             Op::Confine(op) => confine::on_host(op),
+            Op::OwnLayers { .. } => layers::own(op),
             _ => self.make_mount(op),
         }
     }
@@ -220,7 +226,7 @@ impl Launcher<'_> {
                 // A layer in memory has no path, either.
                 let staged = self.start.base != 0 || upper.path.is_empty();
                 let mapped = staged.then_some(Mapped {
-                    owner: self.start.base,
+                    owner: (self.start.base, self.start.group_base),
                     staging: &mut self.staging,
                 });
                 (*slot, overlay(&self.slots, lower, upper, how, mapped)?)
@@ -343,6 +349,9 @@ impl Launcher<'_> {
                     let proceed = send(&self.socket, &Message::Proceed, &[]);
                     proceed.map_err(|errno| failed(last, Fault::new("sendmsg", errno)))?;
                 }
+                Message::Wanted(slot) => self
+                    .help(slot)
+                    .map_err(|errno| failed(last, Fault::new("sendmsg", errno)))?,
                 Message::Executing => executing = true,
                 Message::Failed {
                     index,
@@ -367,6 +376,31 @@ impl Launcher<'_> {
     }
 }
 
+impl Launcher<'_> {
+    /// Makes what the init may not make; nothing, where this process may not either.
+    fn help(&self, slot: Slot) -> keelbox_sys::Result<()> {
+        let unset = Vec::new();
+        let made = self
+            .child
+            .as_ref()
+            .map(|(_, init)| fresh::make(&self.start.steps, slot, init));
+        match made {
+            Some(Ok(mount)) => {
+                let slots = vec![slot];
+                send(
+                    &self.socket,
+                    &Message::Mounts { slots, unset },
+                    &[mount.as_fd()],
+                )
+            }
+            _ => {
+                let slots = Vec::new();
+                send(&self.socket, &Message::Mounts { slots, unset }, &[])
+            }
+        }
+    }
+}
+
 fn has_message(socket: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(socket, PollFlags::IN)];
     let now = Timespec {
@@ -383,6 +417,7 @@ fn attaches(op: &Op, wanted: Slot) -> bool {
         | Op::Attach { slot, .. }
         | Op::AttachInside { slot, .. }
         | Op::AttachDevices { slot, .. } => *slot == wanted,
+        Op::Storage(step) => step.needs() == Some(wanted),
         _ => false,
     }
 }

@@ -5,17 +5,21 @@
 //! command. Both apply the steps of one plan (`keelbox-spec`) with one loop each, and talk in the messages of
 //! [`handshake`]. A process here has one thread, always.
 
+mod accounts;
 mod console;
 mod credentials;
 mod exec;
+mod fresh;
 pub mod handshake;
 mod ids;
 mod init;
 mod launcher;
+mod layers;
 mod limits;
 mod mapped;
 mod members;
 mod reaper;
+mod sealed;
 mod socket;
 mod stdio;
 mod user;
@@ -24,11 +28,19 @@ pub use init::cut;
 pub use launcher::{Container, Failed, Report, launch};
 pub use mapped::{Maps, as_mapped_root};
 pub use members::MountNamespace;
+pub use sealed::sealed_copy;
 pub use socket::{Received, receive, send, seqpacket_pair};
 
 /// Names this process as its file is called: it is executed by the number of an fd, and would be called that.
 pub fn take_name() {
     let _ = rustix::thread::set_name(c"keelbox-runtime");
+}
+
+/// Lets writes to a pipe that nobody reads fail with EPIPE instead of ending this process.
+pub fn outlive_broken_pipes() {
+    let mut signals = nix::sys::signal::SigSet::empty();
+    signals.add(nix::sys::signal::Signal::SIGPIPE);
+    let _ = signals.thread_block();
 }
 
 /// Waits for one child to end, if there is one, so that no dead process is left for the machine's pid 1.

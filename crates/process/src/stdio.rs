@@ -21,7 +21,7 @@ pub(crate) fn adopt(start: &Start) {
             let _ = rustix::fs::fcntl_setfl(fd, flags - OFlags::NONBLOCK);
         }
         if start.own_stdio & (1 << bit) != 0 && start.base != 0 {
-            give(fd, start.base, start.base);
+            give(fd, start.base, start.group_base);
         }
     }
 }

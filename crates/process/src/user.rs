@@ -41,7 +41,12 @@ pub(crate) fn find(root: BorrowedFd<'_>, wanted: &User) -> Outcome<Identity> {
     Ok(found)
 }
 
-fn read(root: BorrowedFd<'_>, path: &std::ffi::CStr) -> Outcome<String> {
+/// A file of the root's, as text; what is not there is empty.
+///
+/// # Errors
+///
+/// E2BIG: it is larger than anybody's. The kernel's.
+pub(crate) fn read(root: BorrowedFd<'_>, path: &std::ffi::CStr) -> Outcome<String> {
     let Some(file) = open_file(root, path, LIMIT)? else {
         return Ok(String::new());
     };

@@ -56,7 +56,7 @@ pub fn attach(
 
 /// A link of the image's may lead to the root itself, or to the kernel's own files, over which nothing may be mounted: masks
 /// and settings rest on them (CVE-2023-27561, CVE-2025-52881).
-fn check_target(root: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Outcome {
+pub(crate) fn check_target(root: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Outcome {
     /// PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC (`linux/magic.h`).
     const KERNEL: [i64; 4] = [0x9fa0, 0x6265_6572, 0x0027_e0eb, 0x6367_7270];
     let kind = rustix::fs::fstatfs(target).call("fstatfs")?.f_type;

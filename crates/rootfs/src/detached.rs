@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_spec::op::Slot;
 use keelbox_sys::Errno;
-use keelbox_sys::mount::{Depth, MountAttr, map_ids, set_attributes};
+use keelbox_sys::mount::{Change, Depth, MountAttr, Travel, change};
 use rustix::fs::CWD;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
@@ -25,24 +25,34 @@ pub fn clone_tree(
     attributes: u64,
     userns: Option<BorrowedFd<'_>>,
 ) -> Outcome<OwnedFd> {
+    let mount = open_clone(source, recursive)?;
+    let set = MountAttr::from_bits_truncate(attributes);
+    let depth = if recursive { Depth::Tree } else { Depth::One };
+    // A layer of an overlay is attached nowhere: its peers do not matter.
+    if userns.is_none() && set.is_empty() && !recursive {
+        return Ok(mount);
+    }
+    // A clone of a shared mount is a peer of it: what is attached to it in the container would be attached on the host too.
+    let travel = Travel::Private;
+    let all = Change {
+        set,
+        travel,
+        userns,
+    };
+    change(mount.as_fd(), &all, depth)
+        .call("mount_setattr")
+        .map_err(|fault| fault.on(source.to_string_lossy()))?;
+    Ok(mount)
+}
+
+fn open_clone(source: &CStr, recursive: bool) -> Outcome<OwnedFd> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
-    let shown = || source.to_string_lossy();
-    let mount = rustix::mount::open_tree(CWD, source, flags)
+    rustix::mount::open_tree(CWD, source, flags)
         .call("open_tree")
-        .map_err(|fault| fault.on(shown()))?;
-    let set = MountAttr::from_bits_truncate(attributes);
-    let depth = if recursive { Depth::Tree } else { Depth::One };
-    let done = match userns {
-        Some(userns) => map_ids(mount.as_fd(), userns, set, depth),
-        None if set.is_empty() => Ok(()),
-        None => set_attributes(mount.as_fd(), set, depth),
-    };
-    done.call("mount_setattr")
-        .map_err(|fault| fault.on(shown()))?;
-    Ok(mount)
+        .map_err(|fault| fault.on(source.to_string_lossy()))
 }
 
 /// [`clone_tree`] into a slot. Before Linux 5.12 attributes can be set only once the mount is attached: the slot remembers
@@ -61,7 +71,7 @@ pub fn clone_into(
 ) -> Outcome {
     match clone_tree(source, recursive, attributes, userns) {
         Err(fault) if fault.errno == Errno::ENOSYS && userns.is_none() => {
-            slots.put(slot, clone_tree(source, recursive, 0, None)?)?;
+            slots.put(slot, open_clone(source, recursive)?)?;
             slots.owe(Unset {
                 slot,
                 attributes,

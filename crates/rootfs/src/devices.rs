@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use keelbox_spec::op::{Device, Target};
 use keelbox_sys::Errno;
 use keelbox_sys::mount::{Depth, MountAttr, map_ids};
-use rustix::fs::{CWD, FileType, Mode};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Uid};
 use rustix::mount::OpenTreeFlags;
 
 use crate::attach::{attach, attach_fd};
@@ -79,7 +79,15 @@ fn make_node(dev: BorrowedFd<'_>, device: &Device) -> Outcome {
         number,
     )
     .call("mknodat")
-    .map_err(named)
+    .map_err(named)?;
+    if device.owner == (0, 0) {
+        return Ok(());
+    }
+    let (uid, gid) = (Uid::from_raw(device.owner.0), Gid::from_raw(device.owner.1));
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    rustix::fs::chownat(dev, &device.path, Some(uid), Some(gid), flags)
+        .call("fchownat")
+        .map_err(named)
 }
 
 fn make_parents(dev: BorrowedFd<'_>, path: &CStr) -> Outcome {
@@ -114,11 +122,10 @@ pub fn attach_devices(
 }
 
 fn bind_node(dev: BorrowedFd<'_>, device: &Device) -> Outcome {
-    let source =
-        std::ffi::CString::new([b"/dev/", device.path.to_bytes()].concat()).unwrap_or_default();
+    let source = &device.source;
     let named = |fault: Fault| fault.on(source.to_string_lossy());
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let node = rustix::mount::open_tree(CWD, &source, flags)
+    let node = rustix::mount::open_tree(CWD, source, flags)
         .call("open_tree")
         .map_err(named)?;
     check_node(node.as_fd(), device).map_err(named)?;

@@ -7,6 +7,9 @@
 //! Where a kernel lacks a call, the errno chooses the older way. Left out: deciding what to mount (`keelbox-spec`).
 
 mod attach;
+mod bind;
+mod chown;
+mod copy_up;
 mod detached;
 mod devices;
 mod etc;
@@ -14,12 +17,16 @@ mod fault;
 mod lookup;
 mod masks;
 mod memory;
+mod merged;
 mod overlay;
 mod pivot;
 mod remount;
 mod slots;
 
 pub use attach::{attach, attach_fd, attach_inside, attach_root};
+pub use bind::bind_into;
+pub use chown::chown_tree;
+pub use copy_up::{fill_fresh, fill_volume};
 pub use detached::{clone_into, clone_tree, new_mount};
 pub use devices::{attach_devices, make_devices};
 pub use etc::{etc_files, sysctl};
@@ -27,6 +34,7 @@ pub use fault::{Call, Fault, Outcome};
 pub use lookup::{open_file, resolve_target};
 pub use masks::{Covers, hide, mask, read_only_paths};
 pub use memory::memory_layer;
+pub use merged::merged;
 pub use overlay::{Mapped, Staging, Treatment, overlay};
-pub use pivot::{pivot, private_mounts, read_only_root};
+pub use pivot::{make_read_only, pivot, private_mounts, read_only_root};
 pub use slots::{Slots, Unset};

@@ -148,6 +148,15 @@ fn join(parent: Option<&CStr>, link: &CStr) -> CString {
     }
 }
 
+/// Opens a directory of a container for reading.
+///
+/// # Errors
+///
+/// The kernel's: ENOENT, ENOTDIR.
+pub(crate) fn open_directory(root: BorrowedFd<'_>, path: &CStr) -> Result<OwnedFd, Errno> {
+    open(root, path, OFlags::RDONLY | OFlags::DIRECTORY, true)
+}
+
 /// Opens what is at `path` inside `root`, to refer to it only.
 ///
 /// # Errors

@@ -31,9 +31,9 @@ pub struct Treatment {
 /// For layers whose ids are mapped.
 #[derive(Debug)]
 pub struct Mapped<'a> {
-    /// The host id that owns the work directory as the kernel sees it through the layer's mapped mount: without it as the
+    /// The host ids, of user and group, that own the work directory as the kernel sees it through the layer's mapped mount: without it as the
     /// file-system id the mount succeeds and is silently read-only.
-    pub owner: u32,
+    pub owner: (u32, u32),
     /// Where older kernels find the layers.
     pub staging: &'a mut Staging,
 }
@@ -50,7 +50,7 @@ pub fn overlay(
     how: Treatment,
     mapped: Option<Mapped<'_>>,
 ) -> Outcome<OwnedFd> {
-    let _identity = FsIdentity::assume(mapped.as_ref().map_or(0, |mapped| mapped.owner));
+    let _identity = FsIdentity::assume(mapped.as_ref().map_or((0, 0), |mapped| mapped.owner));
     match by_fd(slots, lower, upper, how) {
         // Before Linux 6.13 a layer cannot be an fd; `lowerdir+` itself is of 6.5.
         Err(fault) if matches!(fault.errno, Errno::EINVAL | Errno::EOPNOTSUPP) => match mapped {
@@ -226,12 +226,12 @@ struct FsIdentity {
 }
 
 impl FsIdentity {
-    fn assume(owner: u32) -> Self {
-        if owner != 0 {
+    fn assume(owner: (u32, u32)) -> Self {
+        if owner != (0, 0) {
             set_fs_ids(owner);
         }
         Self {
-            changed: owner != 0,
+            changed: owner != (0, 0),
         }
     }
 }
@@ -239,14 +239,14 @@ impl FsIdentity {
 impl Drop for FsIdentity {
     fn drop(&mut self) {
         if self.changed {
-            set_fs_ids(0);
+            set_fs_ids((0, 0));
         }
     }
 }
 
-fn set_fs_ids(id: u32) {
-    nix::unistd::setfsgid(nix::unistd::Gid::from_raw(id));
-    nix::unistd::setfsuid(nix::unistd::Uid::from_raw(id));
+fn set_fs_ids((user, group): (u32, u32)) {
+    nix::unistd::setfsgid(nix::unistd::Gid::from_raw(group));
+    nix::unistd::setfsuid(nix::unistd::Uid::from_raw(user));
     // setfsuid to another id than 0 drops CAP_DAC_OVERRIDE and its like from the effective set (capabilities(7)).
     if let Ok(sets) = rustix::thread::capabilities(None) {
         let raised = rustix::thread::CapabilitySets {

@@ -40,3 +40,12 @@ pub fn pivot(root: BorrowedFd<'_>) -> Outcome {
 pub fn read_only_root(root: BorrowedFd<'_>) -> Outcome {
     set_attached(root, MountAttr::MOUNT_ATTR_RDONLY, Depth::One)
 }
+
+/// Makes a mount and all below it read-only.
+///
+/// # Errors
+///
+/// The kernel's: EBUSY when something is open for writing.
+pub fn make_read_only(mount: BorrowedFd<'_>) -> Outcome {
+    set_attached(mount, MountAttr::MOUNT_ATTR_RDONLY, Depth::Tree)
+}

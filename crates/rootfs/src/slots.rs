@@ -1,14 +1,15 @@
 //! Numbered places for fds.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use keelbox_spec::op::{SLOTS, Slot};
 use keelbox_sys::Errno;
 use keelbox_sys::mount::{Depth, MountAttr};
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Fault, Outcome};
+use crate::fault::{Call, Fault, Outcome};
 use crate::remount::remount;
+use rustix::mount::MountPropagationFlags;
 
 /// Attributes that a mount is to have once it is attached.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -67,6 +68,16 @@ impl Slots {
         self.fds.get(usize::from(slot))?.as_ref().map(AsFd::as_fd)
     }
 
+    /// Takes the fd out of its place.
+    ///
+    /// # Errors
+    ///
+    /// EBADF when the slot is empty: the plan is wrong.
+    pub fn take(&mut self, slot: Slot) -> Outcome<OwnedFd> {
+        let place = self.fds.get_mut(usize::from(slot));
+        place.and_then(Option::take).ok_or_else(|| missing(slot))
+    }
+
     /// Remembers what a mount still lacks.
     pub fn owe(&mut self, unset: Unset) {
         self.unset.push(unset);
@@ -91,7 +102,12 @@ impl Slots {
                 Depth::One
             };
             let attributes = MountAttr::from_bits_truncate(unset.attributes);
-            remount(self.get(slot)?, attributes, depth)?;
+            let mount = self.get(slot)?;
+            remount(mount, attributes, depth)?;
+            // It was cloned as a peer of its source.
+            let name = format!("/proc/self/fd/{}", mount.as_raw_fd());
+            let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+            rustix::mount::mount_change(name, flags).call("mount")?;
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
-use keelbox_layer::job::{self, Answer, Format, UnpackJob, Unpacked, fds};
-use keelbox_layer::{Fault, Files};
+use keelbox_layer::job::{self, Answer, Format, PackJob, UnpackJob, Unpacked, fds};
+use keelbox_layer::{Fault, Files, Rights};
 use keelbox_process::{Maps, as_mapped_root, send};
 
 use crate::roles::FAILED;
@@ -31,10 +31,51 @@ pub(crate) fn unpack(lower: &str) -> i32 {
         lower,
     };
     answer(&given.control, given.maps.as_ref(), move || {
-        let trusted = job.format == Format::Overlay { userxattr: false };
-        keelbox_layer::confine(&files.directory, trusted)?;
+        let rights = match job.format {
+            Format::Overlay { userxattr: false } => Rights::MakeTrusted,
+            Format::Overlay { userxattr: true } | Format::Plain => Rights::Make,
+        };
+        keelbox_layer::confine(&files.directory, rights)?;
         keelbox_layer::unpack(&job, files).map(Unpacked::shortened)
     })
+}
+
+/// Packs a directory, or with `lower` more the layers of which it is the topmost.
+pub(crate) fn pack(lower: &str) -> i32 {
+    let Ok(lower) = lower.parse::<usize>() else {
+        return FAILED;
+    };
+    let Some(mut given) = given(fds::COUNT.saturating_add(lower)) else {
+        return FAILED;
+    };
+    // The output, nothing, and the directories.
+    let layers = given.files.split_off(2);
+    let (Some(job), Some(output)) = (
+        job::decode::<PackJob>(&given.job),
+        given.files.into_iter().next(),
+    ) else {
+        return FAILED;
+    };
+    keelbox_process::outlive_broken_pipes();
+    answer(&given.control, given.maps.as_ref(), move || {
+        let root = root(&job, layers)?;
+        keelbox_layer::confine(&root, Rights::Read)?;
+        keelbox_layer::pack(&root, output)
+    })
+}
+
+fn root(job: &PackJob, layers: Vec<OwnedFd>) -> Result<OwnedFd, Fault> {
+    if let PackJob::Layers { userxattr } = job {
+        let layers: Vec<_> = layers.iter().map(AsFd::as_fd).collect();
+        return keelbox_rootfs::merged(&layers, *userxattr)
+            .map_err(|fault| failed("see the layers as the container does", &fault));
+    }
+    let top = layers.into_iter().next();
+    top.ok_or_else(|| Fault::elsewhere("find the directory", keelbox_sys::Errno::EBADF, ""))
+}
+
+fn failed(what: &str, fault: &keelbox_rootfs::Fault) -> Fault {
+    Fault::elsewhere(what, fault.errno, &fault.note)
 }
 
 /// What the engine has given this process.
@@ -93,7 +134,7 @@ fn answer<T: serde::Serialize>(
         // The answer went out, or it did not; either way nobody but the child knows more.
         Err(fault) if fault.errno == keelbox_sys::Errno::EIO => FAILED,
         Err(fault) => {
-            let answer = Answer::<T>::Failed(Fault::namespace(fault.errno, &fault.note));
+            let answer = Answer::<T>::Failed(failed("make a user namespace for your ids", &fault));
             let _ = send(control.as_fd(), &answer, &[]);
             FAILED
         }

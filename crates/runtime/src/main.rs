@@ -14,6 +14,7 @@ use std::ffi::{c_char, c_int};
 mod layers;
 mod report;
 mod roles;
+mod seal;
 
 /// The C library's entry point.
 ///

@@ -8,7 +8,7 @@ use keelbox_spec::start::{Start, fds};
 use keelbox_supervisor::attach::{Ending, Ends, Outcome, Streams, Unwritten, attach};
 use keelbox_supervisor::{Inherited, supervise};
 
-use crate::{layers, report};
+use crate::{layers, report, seal};
 
 /// Exit code for a failure of ours.
 pub(crate) const FAILED: i32 = 125;
@@ -19,9 +19,11 @@ const HUNG_UP: i32 = 129;
 pub(crate) fn run(arguments: Vec<String>) -> i32 {
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["seal", role @ ..] => seal::again(role),
         ["supervise"] => supervise_role(),
         ["attach", mode] => attach_role(mode),
         ["remove", name] => remove_role(name),
+        ["pack", lower] => layers::pack(lower),
         ["unpack", lower] => layers::unpack(lower),
         ["--version" | "-v"] => version(),
         _ => {

@@ -154,6 +154,21 @@ const BY_CAPABILITY: [(u8, &str); 14] = [
     (CAP_PERFMON, "perf_event_open"),
 ];
 
+/// What a container engine needs besides: namespaces, mounts, a new root, and a session keyring. All of it is bounded by the
+/// user namespace that the container is in; `bpf`, `perf_event_open`, `syslog` and the rest of what `CAP_SYS_ADMIN` opens
+/// stays refused.
+const NESTED: &str = "\
+    chroot clone clone3 fsconfig fsmount fsopen fspick keyctl mount mount_setattr move_mount \
+    open_tree open_tree_attr pivot_root setdomainname sethostname setns umount umount2 unshare";
+
+/// The default profile, and in it what a container engine inside needs.
+#[must_use]
+pub fn nested_profile(caps: u64) -> Profile {
+    let mut profile = default_profile(caps);
+    profile.rules.insert(0, allow(NESTED));
+    profile
+}
+
 /// The default profile for a container that keeps the capabilities in `caps` (bit n set for
 /// capability n, as in `CapBnd` of proc_pid_status(5)).
 #[must_use]

@@ -12,6 +12,7 @@
 //! reading profiles from JSON.
 
 mod arch;
+mod arguments;
 mod bpf;
 mod compile;
 mod default;
@@ -22,9 +23,10 @@ mod verdict;
 use std::borrow::Cow;
 
 pub use arch::{Abi, Arch};
+pub use arguments::as_kernel_reads;
 pub use bpf::{Filter, SockFilter};
 pub use compile::{CompileError, compile};
-pub use default::{DEFAULT_CAPABILITIES, default_profile};
+pub use default::{DEFAULT_CAPABILITIES, default_profile, nested_profile};
 pub use profile::{Action, ArgCmp, Operator, Profile, Rule, Width};
 
 /// The default policy of this machine, compiled for a container that keeps the capabilities in

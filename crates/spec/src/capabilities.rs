@@ -91,6 +91,15 @@ fn name(bit: u8) -> String {
         .map_or_else(|| format!("CAP_{bit}"), |name| format!("CAP_{name}"))
 }
 
+/// The number of a capability, by its name with or without `CAP_`.
+#[must_use]
+pub fn bit(name: &str) -> Option<u8> {
+    let upper = name.to_ascii_uppercase();
+    let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
+    let position = NAMES.iter().position(|known| *known == bare)?;
+    u8::try_from(position).ok()
+}
+
 /// Members of `set` that count for nothing inside a user namespace of the container's own.
 #[must_use]
 pub fn useless_in_userns(set: u64) -> u64 {
@@ -129,10 +138,8 @@ fn parse(names: &[String], flag: &str, last: u8) -> Result<(bool, u64), Failure>
 }
 
 fn number(bare: &str, given: &str, flag: &str, last: u8) -> Result<u8, Failure> {
-    NAMES
-        .iter()
-        .position(|name| *name == bare)
-        .and_then(|position| u8::try_from(position).ok())
+    bit(bare)
+        .filter(|_| NAMES.contains(&bare))
         .filter(|number| *number <= last)
         .ok_or_else(|| {
             Failure::new(

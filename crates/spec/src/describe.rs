@@ -1,12 +1,14 @@
 //! An operation in words: its name, the system call behind it, and its arguments as the kernel gets them.
 
 mod confine;
+mod storage;
 
 use std::ffi::CString;
 
 use crate::capabilities;
 use crate::op::{
-    Cgroup, CgroupEntry, Command, Device, IdMap, Lower, MapWriter, Op, Upper, attribute, namespace,
+    Account, Cgroup, CgroupEntry, Command, Device, IdMap, Lower, MapWriter, Op, Upper, attribute,
+    namespace,
 };
 
 /// An operation in words.
@@ -36,6 +38,8 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::MakeCgroup(_) => ("make-cgroup", "mkdir"),
         Op::Clone3 { .. } => ("clone", "clone3"),
         Op::MapIds { .. } => ("map-ids", "write"),
+        Op::OwnLayers { .. } => ("own-layers", "fchownat"),
+        Op::Storage(step) => storage::names(step),
         Op::CloneTree { map_ids: true, .. } => ("clone-mount", "mount_setattr"),
         Op::CloneTree { .. } => ("clone-mount", "open_tree"),
         Op::Overlay { .. } => ("overlay", "fsmount"),
@@ -52,6 +56,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::Attach { .. } | Op::AttachInside { .. } => ("attach", "move_mount"),
         Op::AttachDevices { .. } => ("attach-devices", "move_mount"),
         Op::EtcFiles { .. } => ("etc-files", "move_mount"),
+        Op::AddAccount(_) => ("add-account", "move_mount"),
         Op::Sysctl { .. } => ("sysctl", "write"),
         Op::SetHostname { .. } => ("set-hostname", "sethostname"),
         Op::LoopbackUp => ("loopback-up", "ioctl"),
@@ -79,10 +84,12 @@ fn detail(op: &Op) -> String {
     match op {
         Op::Clone3 { .. }
         | Op::MapIds { .. }
+        | Op::OwnLayers { .. }
         | Op::Unshare { .. }
         | Op::BecomeRoot { .. }
         | Op::SetCredentials { .. } => identity(op),
         Op::MakeCgroup(_) | Op::EnterCgroups => group(op),
+        Op::Storage(step) => storage::detail(step),
         Op::CloneTree { .. }
         | Op::Overlay { .. }
         | Op::MemoryLayer { .. }
@@ -130,6 +137,21 @@ fn identity(op: &Op) -> String {
             )
         }
         Op::Unshare { namespaces } => flags(*namespaces),
+        Op::OwnLayers {
+            layers,
+            owner,
+            uids,
+            ..
+        } => {
+            let layers: Vec<_> = layers.iter().map(show).collect();
+            format!(
+                "{} to {}:{} in a user namespace of {}",
+                layers.join(", "),
+                owner.0,
+                owner.1,
+                maps(uids)
+            )
+        }
         Op::BecomeRoot { set_groups } => {
             if *set_groups {
                 "setgroups([]), setresgid(0, 0, 0), setresuid(0, 0, 0)".into()
@@ -290,6 +312,17 @@ fn attached(op: &Op) -> String {
 fn setting(op: &Op) -> String {
     match op {
         Op::Sysctl { path, value, .. } => format!("/proc/sys/{} = {}", show(path), show(value)),
+        Op::AddAccount(account) => {
+            let Account {
+                name,
+                uid,
+                gid,
+                home,
+            } = account;
+            format!(
+                "{name}:x:{uid}:{gid}::{home}:/bin/sh, in the container's /etc/passwd unless it has {uid}"
+            )
+        }
         Op::SetHostname { name } => show(name),
         Op::LoopbackUp => "SIOCSIFFLAGS lo, IFF_UP|IFF_RUNNING".into(),
         Op::Terminal { columns, rows } => {

@@ -22,6 +22,10 @@ pub struct HostFacts {
     pub hostname: String,
     /// Whether /dev/mqueue is mounted, for containers that have the machine's IPC namespace.
     pub mqueue: bool,
+    /// The caller's name, for an ordinary user.
+    pub user_name: String,
+    /// The ranges of the users that `--subuidname` and `--subgidname` name.
+    pub named: Option<SubordinateIds>,
     /// The hard limit of open files.
     pub nofile_hard: u64,
     /// The number of the last capability that the kernel knows (`/proc/sys/kernel/cap_last_cap`).
@@ -71,16 +75,21 @@ pub struct CgroupV2 {
 }
 
 /// A caller's ranges in /etc/subuid and /etc/subgid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubordinateIds {
-    /// First user id.
-    pub uid: u32,
+    /// Of user ids.
+    pub uids: Vec<IdRange>,
+    /// Of group ids.
+    pub gids: Vec<IdRange>,
+}
+
+/// Consecutive ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdRange {
+    /// The first one.
+    pub first: u32,
     /// How many.
-    pub uid_count: u32,
-    /// First group id.
-    pub gid: u32,
-    /// How many.
-    pub gid_count: u32,
+    pub count: u32,
 }
 
 /// A device node of the host.

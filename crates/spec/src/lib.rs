@@ -16,4 +16,5 @@ pub mod namespaces;
 pub mod op;
 pub mod plan;
 pub mod request;
+pub mod seccomp_profile;
 pub mod start;

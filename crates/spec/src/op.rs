@@ -4,10 +4,13 @@
 //! yet. Launcher and init each have their own slots; [`Op::SendMounts`] copies the launcher's to the init.
 
 mod confine;
+mod storage;
 
 use std::ffi::CString;
 
 pub use confine::Confine;
+pub use storage::{Bind, BindIds, CopySource, Depth, FILLING, Storage, Travel};
+
 use serde::{Deserialize, Serialize};
 
 /// A place for an fd.
@@ -46,13 +49,19 @@ pub mod attribute {
     pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
     pub const MOUNT_ATTR_NODEV: u64 = 0x4;
     pub const MOUNT_ATTR_NOEXEC: u64 = 0x8;
+    pub const MOUNT_ATTR_NOATIME: u64 = 0x10;
+    pub const MOUNT_ATTR_STRICTATIME: u64 = 0x20;
+    pub const MOUNT_ATTR_NODIRATIME: u64 = 0x80;
 
     /// Each with its name.
-    pub const ALL: [(u64, &str); 4] = [
+    pub const ALL: [(u64, &str); 7] = [
         (MOUNT_ATTR_RDONLY, "MOUNT_ATTR_RDONLY"),
         (MOUNT_ATTR_NOSUID, "MOUNT_ATTR_NOSUID"),
         (MOUNT_ATTR_NODEV, "MOUNT_ATTR_NODEV"),
         (MOUNT_ATTR_NOEXEC, "MOUNT_ATTR_NOEXEC"),
+        (MOUNT_ATTR_NOATIME, "MOUNT_ATTR_NOATIME"),
+        (MOUNT_ATTR_STRICTATIME, "MOUNT_ATTR_STRICTATIME"),
+        (MOUNT_ATTR_NODIRATIME, "MOUNT_ATTR_NODIRATIME"),
     ];
 }
 
@@ -125,6 +134,8 @@ pub enum Target {
 pub struct Device {
     /// Its path below /dev.
     pub path: CString,
+    /// The host's node, for kernels that cannot have one of the container's own.
+    pub source: CString,
     /// Whether it is a block device.
     pub block: bool,
     /// Major number.
@@ -133,6 +144,8 @@ pub struct Device {
     pub minor: u32,
     /// Permission bits.
     pub mode: u32,
+    /// User and group, as on the host.
+    pub owner: (u32, u32),
 }
 
 /// The writable layer of an overlay: two directories below one mount.
@@ -168,6 +181,19 @@ pub struct User {
     pub set_groups: bool,
     /// Whether HOME is to be set from /etc/passwd.
     pub set_home: bool,
+}
+
+/// A user for /etc/passwd, with a group of the same name.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its user id.
+    pub uid: u32,
+    /// Its group's id.
+    pub gid: u32,
+    /// Its home directory.
+    pub home: String,
 }
 
 /// The command.
@@ -208,6 +234,24 @@ pub enum Op {
         writer: MapWriter,
         /// Write `deny` to /proc/PID/setgroups first, without which the kernel takes no gid map from an ordinary user.
         deny_setgroups: bool,
+    },
+    /// Give the writable layer of an ordinary user's container to the container's root, where that is not the user, in a
+    /// namespace that has all ids of both.
+    OwnLayers {
+        /// User ids of that namespace; 0 is the caller.
+        uids: Vec<IdMap>,
+        /// Group ids, likewise.
+        gids: Vec<IdMap>,
+        /// The directory that has them.
+        data: CString,
+        /// Their names, that of the layer itself first.
+        layers: Vec<CString>,
+        /// Directories and links of ours below the layer, to be made in it again for the container's root.
+        skeleton: Option<CString>,
+        /// The container's root, as that namespace counts: user and group.
+        owner: (u32, u32),
+        /// Whether the container's root must be let through `data`.
+        open: bool,
     },
     /// Clone a mount, detached, with attributes and perhaps mapped ids.
     CloneTree {
@@ -285,6 +329,8 @@ pub enum Op {
     },
     /// Let no mount come in from the host or go out to it.
     PrivateMounts,
+    /// What the user's volumes need.
+    Storage(Storage),
     /// Attach the mount that becomes the root.
     AttachRoot {
         /// The mount.
@@ -325,6 +371,8 @@ pub enum Op {
         /// Name below /etc and content.
         files: Vec<(CString, Vec<u8>)>,
     },
+    /// Add a user and a group to the container's /etc/passwd and /etc/group, where they lack these ids.
+    AddAccount(Account),
     /// Write a kernel setting of one of the container's own namespaces through the container's own /proc.
     Sysctl {
         /// The slot of /proc.

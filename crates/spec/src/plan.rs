@@ -5,21 +5,25 @@ mod cgroup;
 mod choices;
 mod command;
 mod confinement;
+mod devices;
 mod identity;
 mod masks;
 mod mounts;
 mod root;
 mod security;
 mod slots;
+mod storage;
 mod sysctl;
 mod volumes;
 mod without;
 
 use std::path::PathBuf;
 
-pub use choices::{Choices, is_hostname, subordinate_maps};
+pub use choices::{Choices, is_hostname};
 pub use root::{has_plain_root, layer_names};
 pub use slots::{DATA as DATA_SLOT, DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
+pub use storage::{HostDevice, StorageFacts, VolumeFacts, VolumeKind};
+pub use volumes::file_key;
 pub use without::Without;
 
 use crate::failure::Failure;
@@ -28,6 +32,7 @@ use crate::image::ImageConfig;
 use crate::namespaces::Found;
 use crate::op::{Op, Side};
 use crate::request::RunRequest;
+use crate::seccomp_profile::Document;
 
 /// Where the engine has put this container.
 #[derive(Clone, Debug, Default)]
@@ -42,8 +47,12 @@ pub struct Place {
     pub found: Found,
     /// Which bind sources are files, not directories.
     pub file_sources: Vec<String>,
+    /// The devices and volumes that the request names, as they are on this machine.
+    pub storage: StorageFacts,
     /// What it does without.
     pub without: Without,
+    /// The seccomp profile that the request names, as read.
+    pub seccomp: Option<Document>,
 }
 
 /// One operation, who applies it, and the reason for it.
@@ -146,7 +155,7 @@ pub fn build(
     let mut steps = Steps::default();
     cgroup::make(&context, &mut steps)?;
     confinement::prepare(&context, &mut steps)?;
-    identity::create(&context, &mut steps);
+    identity::create(&context, &mut steps)?;
     root::make(&context, &mut steps)?;
     mounts::make(&context, &mut steps)?;
     volumes::make(&context, &mut steps)?;
@@ -155,10 +164,15 @@ pub fn build(
     sysctl::make(&context, &mut steps)?;
     security::restrict(&context, &mut steps)?;
     command::execute(&context, &mut steps)?;
+    let mut steps = root::in_order(steps.list);
+    if choices.caller_is_nobody {
+        steps = identity::reach_first(steps);
+    }
     let mut notices = choices.notices(request, host);
+    notices.extend(volumes::notices(&context));
     notices.extend(confinement::notices(&context)?);
     Ok(Plan {
-        steps: root::in_order(steps.list),
+        steps,
         choices,
         notices,
     })

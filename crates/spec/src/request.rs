@@ -2,11 +2,16 @@
 
 mod confinement;
 mod namespaces;
+mod storage;
 
 pub use confinement::ConfinementRequest;
 use serde::{Deserialize, Serialize};
 
 pub use namespaces::NamespacesRequest;
+pub use storage::{
+    DeviceRequest, IdmapRange, IdmapRequest, MountOptions, MountRequest, StorageRequest, Submounts,
+    VolumeSettings, VolumesFrom,
+};
 
 /// Everything that `run` was told.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -34,9 +39,12 @@ pub struct RunRequest {
     pub cwd: Option<String>,
     /// `name|uid[:group|gid]`.
     pub user: Option<String>,
-    /// Binds and tmpfs mounts.
+    /// Binds, volumes and tmpfs mounts.
     #[serde(default)]
     pub mounts: Vec<MountRequest>,
+    /// Devices, shared memory, other containers' mounts.
+    #[serde(default)]
+    pub storage: StorageRequest,
     /// Nothing of the root can be written.
     #[serde(default)]
     pub readonly_root: bool,
@@ -120,28 +128,6 @@ pub enum RootRequest {
         path: String,
         /// Writes go to a layer above it.
         overlay: bool,
-    },
-}
-
-/// Something to mount.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
-pub enum MountRequest {
-    /// A file or directory of the host.
-    Bind {
-        /// The path on the host.
-        source: String,
-        /// The path in the container.
-        target: String,
-        /// Nothing can be written through it.
-        readonly: bool,
-    },
-    /// A fresh tmpfs.
-    Tmpfs {
-        /// The path in the container.
-        target: String,
-        /// Mount options as `--tmpfs` has them.
-        options: String,
     },
 }
 

@@ -56,12 +56,16 @@ pub struct Start {
     pub cgroups: Vec<CString>,
     /// The name's link, relative to the data directory's grandparent; removed with the container.
     pub name_link: CString,
+    /// Names of volumes that go with the container, below `volumes` beside its data directory's parent.
+    pub volumes: Vec<CString>,
     /// Sockets and pipes of fds 0-2 that are to belong to the container's root, as a bit mask.
     pub own_stdio: u8,
     /// Clear O_NONBLOCK on these of fds 0-2 (Node sets it on the shared description).
     pub blocking_stdio: u8,
-    /// The container's first user and group id on the host.
+    /// The host's id of the container's root, where that is another than the caller's; else 0.
     pub base: u32,
+    /// The host's id of its group, likewise.
+    pub group_base: u32,
     /// This boot's id, for the state record.
     pub boot_id: String,
 }

@@ -6,14 +6,18 @@
 )]
 
 use keelbox_spec::failure::Code;
-use keelbox_spec::host::{CgroupHost, CgroupV2, HostFacts, SubordinateIds};
+use keelbox_spec::host::{CgroupHost, CgroupV2, HostFacts, IdRange, SubordinateIds};
 use keelbox_spec::image::{HostRoot, ImageConfig, Root};
 use keelbox_spec::op::{CgroupEntry, MapWriter, Op, Side, namespace};
-use keelbox_spec::plan::{Place, Plan, Without, build};
+use keelbox_spec::plan::{Place, Plan, build};
 use keelbox_spec::request::RunRequest;
 use keelbox_spec::start::{Start, VERSION};
 
 const BASE: u32 = 0x7000_0000;
+const SUBORDINATE: IdRange = IdRange {
+    first: 100_000,
+    count: 65_536,
+};
 
 fn request(text: &str) -> RunRequest {
     let mut value = serde_json::json!({"root": {"type": "rootfs", "path": "/srv/root", "overlay": true}, "command": ["sh"]});
@@ -52,10 +56,8 @@ fn root_host() -> HostFacts {
 
 fn user_host() -> HostFacts {
     let ids = SubordinateIds {
-        uid: 100_000,
-        uid_count: 65_536,
-        gid: 100_000,
-        gid_count: 65_536,
+        uids: vec![SUBORDINATE],
+        gids: vec![SUBORDINATE],
     };
     HostFacts {
         uid: 1000,
@@ -148,11 +150,12 @@ fn the_filter_goes_before_the_capabilities_only_without_no_new_privs() {
 }
 
 #[test]
-fn the_fds_are_closed_and_the_launcher_watched_last_of_all() {
+fn the_launcher_is_watched_the_fds_closed_and_the_filter_set_last_of_all() {
     let plan = plan("{}", &root_host(), BASE);
     let end = plan.steps.len();
-    assert!(matches!(plan.steps[end - 3].op, Op::DieWithLauncher));
-    assert!(matches!(plan.steps[end - 2].op, Op::CloseFds));
+    assert!(matches!(plan.steps[end - 4].op, Op::DieWithLauncher));
+    assert!(matches!(plan.steps[end - 3].op, Op::CloseFds));
+    assert!(matches!(plan.steps[end - 2].op, Op::Seccomp { .. }));
 }
 
 #[test]
@@ -358,9 +361,11 @@ fn a_start_message_comes_back_as_it_was_and_only_in_its_version() {
         remove: true,
         cgroups: vec![c"/cg/x".into()],
         name_link: c"../../names/x".into(),
+        volumes: Vec::new(),
         own_stdio: 6,
         blocking_stdio: 0,
         base: BASE,
+        group_base: BASE,
         boot_id: "b".into(),
     };
     let bytes = start.encode().unwrap();

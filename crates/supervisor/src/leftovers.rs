@@ -8,13 +8,15 @@ use keelbox_spec::op::{MapWriter, Op};
 use keelbox_spec::start::Start;
 use rustix::fs::{AtFlags, Mode, OFlags};
 
-use crate::cleanup;
+use crate::{cleanup, volumes};
 
 /// What is to be removed at the end.
 pub(crate) struct Leftovers {
     id: String,
     pub(crate) cgroups: Vec<CString>,
     name_link: CString,
+    /// Volumes that go with it.
+    volumes: Vec<CString>,
     pub(crate) remove: bool,
     pub(crate) tied: bool,
     pub(crate) boot_id: String,
@@ -29,6 +31,7 @@ impl Leftovers {
             id: start.id,
             cgroups: start.cgroups,
             name_link: start.name_link,
+            volumes: start.volumes,
             remove: start.remove,
             tied: start.tied_to_client,
             boot_id: start.boot_id,
@@ -44,6 +47,8 @@ impl Leftovers {
     pub(crate) fn clear(&self, data: BorrowedFd<'_>, state: BorrowedFd<'_>, remove: bool) {
         cleanup::remove_cgroups(&self.cgroups);
         if remove {
+            // While its configuration still says that they are its own.
+            volumes::remove_unused(data, &self.id, &self.volumes, &self.maps);
             if !self.tied {
                 // Cut short from here on, what is left is no container that has ended.
                 let _ = rustix::fs::unlinkat(data, c"config.json", AtFlags::empty());
@@ -58,6 +63,8 @@ impl Leftovers {
 
 fn subordinate(op: Op) -> Option<Maps> {
     match op {
+        // All ids of the caller's, also those that the container does not have. It comes first.
+        Op::OwnLayers { uids, gids, .. } => Some(Maps { uids, gids }),
         Op::MapIds {
             uids,
             gids,

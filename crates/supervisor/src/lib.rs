@@ -13,6 +13,7 @@ pub mod protocol;
 mod record;
 mod supervise;
 mod terminal;
+mod volumes;
 
 pub use cleanup::{remove_cgroups, remove_mapped, remove_tree};
 pub use deliver::{Disposition, disposition};

@@ -60,6 +60,8 @@ impl Errno {
     pub const EDQUOT: Self = Self(libc::EDQUOT);
     /// Too many open files.
     pub const EMFILE: Self = Self(libc::EMFILE);
+    /// Stale file handle: something else is there by now.
+    pub const ESTALE: Self = Self(libc::ESTALE);
     /// Argument list too long.
     pub const E2BIG: Self = Self(libc::E2BIG);
 

@@ -25,11 +25,82 @@ bitflags! {
         const MOUNT_ATTR_NOEXEC = 0x8;
         /// Access times are not kept.
         const MOUNT_ATTR_NOATIME = 0x10;
+        /// Access times are always kept.
+        const MOUNT_ATTR_STRICTATIME = 0x20;
+        /// Access times of directories are not kept.
+        const MOUNT_ATTR_NODIRATIME = 0x80;
         /// Symbolic links are not followed.
         const MOUNT_ATTR_NOSYMFOLLOW = 0x20_0000;
     }
 }
 
+/// How mounts below one travel between it and its peers (mount_namespaces(7), "Shared subtrees").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Travel {
+    /// As it is.
+    #[default]
+    Unchanged,
+    /// Neither way (`MS_PRIVATE`).
+    Private,
+    /// From the peers to here (`MS_SLAVE`).
+    Slave,
+    /// Both ways (`MS_SHARED`).
+    Shared,
+    /// Neither way, and it cannot be bound elsewhere (`MS_UNBINDABLE`).
+    Unbindable,
+}
+
+impl Travel {
+    fn bits(self) -> u64 {
+        match self {
+            Self::Unchanged => 0,
+            Self::Private => libc::MS_PRIVATE,
+            Self::Slave => libc::MS_SLAVE,
+            Self::Shared => libc::MS_SHARED,
+            Self::Unbindable => libc::MS_UNBINDABLE,
+        }
+    }
+}
+
+/// What is changed of a mount, in one call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Change<'a> {
+    /// Attributes to set.
+    pub set: MountAttr,
+    /// Propagation.
+    pub travel: Travel,
+    /// Maps its ids through this user namespace, once, while it is detached.
+    pub userns: Option<BorrowedFd<'a>>,
+}
+
+/// Changes the mount that `mount` refers to.
+///
+/// # Errors
+///
+/// As [`set_attributes`] and [`map_ids`].
+///
+/// See [mount_setattr(2)](https://man7.org/linux/man-pages/man2/mount_setattr.2.html).
+pub fn change(mount: BorrowedFd<'_>, change: &Change<'_>, depth: Depth) -> Result<()> {
+    let map = change.userns.map_or(0, |_| MOUNT_ATTR_IDMAP);
+    // Each access-time mode is a value of one field, which must be cleared to be set.
+    let atime = MountAttr::MOUNT_ATTR_NOATIME | MountAttr::MOUNT_ATTR_STRICTATIME;
+    let attr_clr = if change.set.intersects(atime) {
+        MOUNT_ATTR__ATIME
+    } else {
+        0
+    };
+    let attr = libc::mount_attr {
+        attr_set: change.set.bits() | map,
+        attr_clr,
+        propagation: change.travel.bits(),
+        userns_fd: change
+            .userns
+            .map_or(0, |fd| u64::from(fd.as_raw_fd().cast_unsigned())),
+    };
+    setattr(mount, &attr, depth)
+}
+
+const MOUNT_ATTR__ATIME: u64 = 0x70;
 const MOUNT_ATTR_IDMAP: u64 = 0x10_0000;
 const AT_RECURSIVE: libc::c_uint = 0x8000;
 const AT_EMPTY_PATH: libc::c_uint = 0x1000;

@@ -35,8 +35,22 @@ export const namespacesOptions = {
   },
   userns: {
     kind: 'value',
-    value: 'auto|host|container:NAME|ns:PATH',
+    value: 'auto|host|keep-id|nomap|container:NAME|ns:PATH',
     group: 'Isolation',
-    help: "A range of user ids of its own (the default), the host's ids, or another's",
+    help: "User ids of its own (the default), the host's, with yours kept, without yours, or another's",
   },
+  uidmap: {
+    kind: 'list',
+    value: 'CONTAINER:HOST[:COUNT]',
+    group: 'Isolation',
+    help: 'Which user ids inside are which outside; for an ordinary user 0 outside is you, 1 your first subordinate id',
+  },
+  gidmap: {
+    kind: 'list',
+    value: 'CONTAINER:HOST[:COUNT]',
+    group: 'Isolation',
+    help: 'The same for group ids; default: as --uidmap',
+  },
+  subuidname: {kind: 'value', value: 'NAME', group: 'Isolation', help: 'Use the ranges that NAME has in /etc/subuid'},
+  subgidname: {kind: 'value', value: 'NAME', group: 'Isolation', help: 'Use the ranges that NAME has in /etc/subgid'},
 } as const satisfies OptionTable;

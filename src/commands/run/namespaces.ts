@@ -14,12 +14,20 @@ export function readNamespaces(options: RunOptions): Pick<RunRequest, 'network' 
     ...given('ipc', options.ipc),
     ...given('uts', options.uts),
     ...given('cgroup', options.cgroupns),
+    ...some('uidMap', options.uidmap),
+    ...some('gidMap', options.gidmap),
+    ...given('subuidName', options.subuidname),
+    ...given('subgidName', options.subgidname),
   };
   return {
     ...(network !== undefined && {network}),
     ...(userns !== undefined && {userns}),
     ...(Object.keys(namespaces).length > 0 && {namespaces}),
   };
+}
+
+function some<K extends string>(key: K, list: readonly string[]): {[key in K]?: string[]} {
+  return given(key, list.length > 0 ? [...list] : undefined);
 }
 
 function given<K extends string, V>(key: K, value: V | undefined): {[key in K]?: V} {

@@ -3,6 +3,7 @@ import {isAbsolutePath, isContainerName, isFilePath, isHostname, isOneOf, isUser
 import type {OptionTable} from '../definition';
 import {confinementOptions} from './confinement-options';
 import {namespacesOptions} from './namespaces-options';
+import {storageOptions} from './storage-options';
 
 export const runOptions = {
   rm: {kind: 'boolean', group: 'Container', help: 'Remove the container when it ends'},
@@ -85,25 +86,7 @@ export const runOptions = {
     help: 'Run a small init as pid 1 that reaps processes and forwards signals',
   },
 
-  volume: {
-    kind: 'list',
-    short: 'v',
-    value: 'SRC:DST[:ro|rw]',
-    group: 'Files',
-    help: 'Show a file or directory of the host inside',
-  },
-  mount: {
-    kind: 'list',
-    value: 'KEY=VALUE,...',
-    group: 'Files',
-    help: 'The same in long form: type=bind|tmpfs,src=...,dst=...,readonly',
-  },
-  tmpfs: {
-    kind: 'list',
-    value: 'DST[:OPTIONS]',
-    group: 'Files',
-    help: 'An empty directory in memory, such as /run:size=64m',
-  },
+  ...storageOptions,
   'read-only': {kind: 'boolean', group: 'Files', help: 'Make the root directory read-only'},
 
   hostname: {

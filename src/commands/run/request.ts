@@ -7,6 +7,7 @@ import {collectEnvironment} from './environment';
 import {collectMounts} from './mounts';
 import {readNamespaces} from './namespaces';
 import type {runOptions} from './options';
+import {readStorage} from './storage';
 import {readTerminal} from './terminal';
 
 export type RunOptions = OptionValues<typeof runOptions>;
@@ -38,6 +39,7 @@ export function buildRequest(options: RunOptions, context: CommandContext): RunR
       ...collectEnvironment(options['env-file'], options.env, context.environment),
     ],
     mounts: collectMounts(options),
+    ...readStorage(options),
     capAdd: options['cap-add'].flatMap(splitCapabilities),
     capDrop: options['cap-drop'].flatMap(splitCapabilities),
     stdio: {type: 'inherit'},

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
 
-use keelbox_spec::host::ConfinementFacts;
+use keelbox_spec::host::{ConfinementFacts, DeviceNode};
 use keelbox_spec::limits::{self, UNLIMITED};
-use keelbox_spec::request::RunRequest;
+use keelbox_spec::request::{RunRequest, SeccompRequest};
 
 use super::number;
 
@@ -22,10 +24,37 @@ pub(super) fn gather(request: &RunRequest) -> ConfinementFacts {
     if asked.oom_score_adj.is_some() {
         facts.oom_score_adj = number("/proc/self/oom_score_adj").unwrap_or(0);
     }
+    if matches!(request.seccomp, SeccompRequest::Profile(_)) {
+        facts.kernel = kernel().unwrap_or_default();
+    }
+    if asked.nested && !request.privileged {
+        facts.nested_devices = ["fuse", "net/tun"].into_iter().filter_map(device).collect();
+    }
     if asked.apparmor.is_some() {
         facts.apparmor = has_apparmor();
     }
     facts
+}
+
+/// A character device of the host, for anybody in the container: which of them may do what with it, the kernel asks at
+/// each use.
+fn device(path: &str) -> Option<DeviceNode> {
+    let stat = fs::metadata(Path::new("/dev").join(path)).ok()?;
+    stat.file_type().is_char_device().then(|| DeviceNode {
+        path: path.to_owned(),
+        block: false,
+        major: rustix::fs::major(stat.rdev()),
+        minor: rustix::fs::minor(stat.rdev()),
+        mode: 0o666,
+    })
+}
+
+/// Version and first revision, e.g. 6 and 18 of `6.18.44-x`.
+fn kernel() -> Option<(u32, u32)> {
+    let name = rustix::system::uname();
+    let release = name.release().to_str().ok()?;
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// Whether `AppArmor` is compiled in and switched on.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::Stage;
 use super::sweep::tidy;
-use super::{open, open_store};
+use super::{open, open_store, programs};
 use crate::roots::Roots;
 
 /// What is to be imported, and what its configuration says.
@@ -20,6 +20,9 @@ use crate::roots::Roots;
 pub struct Importing {
     /// A tar archive, as it is or compressed; None: stdin.
     pub path: Option<PathBuf>,
+    /// Programs of this machine: the archive is then made of them and what they need.
+    #[serde(default)]
+    pub programs: Vec<String>,
     /// What the image is to be called.
     pub name: Option<String>,
     /// RFC 3339.
@@ -61,19 +64,24 @@ pub fn import(roots: &Roots, importing: &Importing) -> Result<String, Failure> {
     let bad = |error: serde_json::Error| Failure::new(Code::Internal, error.to_string());
     let name = importing.name.as_deref().map(Reference::parse);
     let name = name.transpose()?.map(|reference| reference.name());
-    // Read as what runs it will read it: a value of a wrong kind is an error now.
-    RunConfig::deserialize(&importing.config).map_err(bad)?;
     let store = open_store(roots)?;
     tidy(roots, &store)?;
     let mut stage = Stage::new(&store)?;
-    let file = open::open_file(&store, importing.path.as_deref())?;
+    let mut run_config = importing.config.clone();
+    let file = if importing.programs.is_empty() {
+        open::open_file(&store, importing.path.as_deref())?
+    } else {
+        programs::archive(&store, &importing.programs, &mut run_config)?
+    };
+    // Read as what runs it will read it: a value of a wrong kind is an error now.
+    RunConfig::deserialize(&run_config).map_err(bad)?;
     let member = Member::whole(Arc::new(file))?;
     let diff_id = member.digest("the archive", None)?;
     let config_bytes = serde_json::to_vec(&NewConfig {
         created: &importing.created,
         architecture: machine(),
         os: "linux",
-        config: &importing.config,
+        config: &run_config,
         rootfs: NewRootFs {
             r#type: "layers",
             diff_ids: [diff_id.to_string()],

@@ -80,7 +80,7 @@ fn unreadable(name: &str, error: &std::io::Error) -> Failure {
 }
 
 /// A file of the store that has no name, so that it goes with this process.
-fn nameless(store: &Store) -> Result<File, Failure> {
+pub(super) fn nameless(store: &Store) -> Result<File, Failure> {
     let tmp = store.tmp();
     let fail = |errno: rustix::io::Errno| store_failure("make a file in", &tmp, &errno.into());
     let mode = Mode::from_raw_mode(0o600);

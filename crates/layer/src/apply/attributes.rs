@@ -32,6 +32,11 @@ fn is_welcome(name: &[u8], format: Format) -> bool {
     }
 }
 
+/// Whether an attribute means something on another machine: what an archive that is written here has.
+pub(crate) fn is_portable(name: &[u8]) -> bool {
+    is_welcome(name, Format::Plain)
+}
+
 /// Sets attributes of one file.
 #[derive(Debug)]
 pub(crate) struct Attributes {

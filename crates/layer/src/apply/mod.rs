@@ -25,12 +25,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Uid};
 use rustix::io::Errno;
 
+pub(crate) use attributes::{is_portable, list as list_attributes};
+
 use walk::is_whiteout;
 
 use crate::Fault;
 use crate::job::{Format, UnpackJob};
+use crate::streams::write_all;
 use crate::tar::{Entry, Kind, Reader, Time};
-use crate::unpack::write_all;
 use attributes::{Attributes, set_on};
 use names::Meaning;
 use notes::{Left, Notes};

@@ -9,10 +9,13 @@ mod header;
 mod pax;
 mod reader;
 mod sparse;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use entry::{Entry, Extent, Kind, Time};
 pub use reader::Reader;
+pub(crate) use sparse::MOST as MOST_EXTENTS;
 pub use writer::Writer;
 
 /// Bytes of a block: headers are one, data are padded to one.

@@ -17,8 +17,6 @@ use std::os::fd::OwnedFd;
 use ring::{Drainer, ring};
 use source::{Source, pump};
 
-pub(crate) use source::write_all;
-
 use crate::apply::Applier;
 use crate::job::{Compression, UnpackJob, Unpacked};
 use crate::tar::Reader;

@@ -2,11 +2,12 @@
 
 use std::os::fd::OwnedFd;
 
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 
 use super::ring::{Chunk, Filler};
-use crate::Fault;
 use crate::digest::Sha256;
+use crate::{Fault, streams};
 
 /// A file from some offset, or a pipe.
 pub(crate) struct Source {
@@ -48,6 +49,10 @@ impl Source {
             };
             let count = match count {
                 Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => {
+                    streams::wait(&self.file, PollFlags::IN);
+                    continue;
+                }
                 other => other.map_err(|errno| Fault::call("read the archive", errno))?,
             };
             if count == 0 {
@@ -92,7 +97,7 @@ pub(crate) fn pump(
             ));
             break;
         }
-        let written = blob.map_or(Ok(()), |blob| write_all(blob, chunk.bytes()));
+        let written = blob.map_or(Ok(()), |blob| streams::write_all(blob, chunk.bytes()));
         if let Err(errno) = written {
             ring.fail(Fault::call("keep the archive", errno));
             break;
@@ -113,17 +118,4 @@ pub(crate) fn pump(
         digest: digest.finish(),
         size,
     }
-}
-
-/// Writes all of `bytes`.
-pub(crate) fn write_all(file: impl std::os::fd::AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::write(&file, bytes) {
-            Ok(0) => return Err(Errno::IO),
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
 }

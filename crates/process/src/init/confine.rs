@@ -137,6 +137,15 @@ fn delegate_cgroup(directory: &CStr, uid: u32, gid: u32) -> Outcome {
             other => other.call("fchownat").map_err(named),
         }
     };
+    // What is made below must be removed again, by whoever ends the container; these files stay the host's.
+    for (limit, value) in [
+        (c"cgroup.max.depth", b"32".as_slice()),
+        (c"cgroup.max.descendants", b"4096"),
+    ] {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::openat(&group, limit, flags, Mode::empty());
+        write(&file.call("openat").map_err(named)?, value).map_err(named)?;
+    }
     give(c"")?;
     FILES.into_iter().try_for_each(give)
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::host::DeviceNode;
+
 /// `CAP_SYS_RESOURCE`: raises limits and lowers `oom_score_adj`, if it is one of the first user namespace.
 const SYS_RESOURCE: u64 = 1 << 24;
 
@@ -18,6 +20,8 @@ pub struct ConfinementFacts {
     pub apparmor: bool,
     /// Whether a profile named `keelbox-default` is loaded.
     pub apparmor_default: bool,
+    /// Device nodes of the host that an engine inside uses: `fuse` and `net/tun`, as far as they are there.
+    pub nested_devices: Vec<DeviceNode>,
     /// The kernel's version and its first revision.
     pub kernel: (u32, u32),
 }

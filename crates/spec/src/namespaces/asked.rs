@@ -1,6 +1,7 @@
 //! The words of `--pid`, `--ipc`, `--uts`, `--network`, `--cgroupns` and `--userns`, read.
 
 use crate::failure::{Code, Failure};
+use crate::namespaces::users::{self, User};
 use crate::op::namespace;
 use crate::request::RunRequest;
 
@@ -25,20 +26,6 @@ pub struct Ipc {
     pub source: Source,
     /// No /dev/shm at all.
     pub without_shm: bool,
-}
-
-/// Which user namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum User {
-    /// Nothing was said: one of its own where that makes sense.
-    #[default]
-    Usual,
-    /// One of its own.
-    Auto,
-    /// The caller's.
-    Host,
-    /// Another container's, or one by its file.
-    Join(Source),
 }
 
 /// All namespaces, as asked for.
@@ -72,7 +59,7 @@ impl Asked {
             uts: source("--uts", words.uts.as_deref(), &[])?,
             network: source("--network", network_word(request), &["none"])?,
             cgroup: source("--cgroupns", words.cgroup.as_deref(), &[])?,
-            user: user(request)?,
+            user: users::read(request)?,
         };
         asked.check(request)?;
         Ok(asked)
@@ -145,7 +132,7 @@ fn source(flag: &str, word: Option<&str>, own: &[&str]) -> Result<Source, Failur
 }
 
 /// `container:NAME` and `ns:PATH`.
-fn joined(flag: &str, word: &str) -> Result<Option<Source>, Failure> {
+pub(crate) fn joined(flag: &str, word: &str) -> Result<Option<Source>, Failure> {
     let (source, name) = if let Some(name) = word.strip_prefix("container:") {
         (Source::Container(name.to_owned()), name)
     } else if let Some(path) = word.strip_prefix("ns:") {
@@ -162,23 +149,7 @@ fn joined(flag: &str, word: &str) -> Result<Option<Source>, Failure> {
     Ok(Some(source))
 }
 
-fn user(request: &RunRequest) -> Result<User, Failure> {
-    let Some(word) = request.userns.as_deref() else {
-        return Ok(User::Usual);
-    };
-    match word {
-        "auto" | "private" => return Ok(User::Auto),
-        "host" => return Ok(User::Host),
-        _ => {}
-    }
-    if let Some(other) = joined("--userns", word)? {
-        return Ok(User::Join(other));
-    }
-    let words = ["auto", "private", "host", "container:NAME", "ns:PATH"];
-    Err(unknown("--userns", word, &words))
-}
-
-fn unknown(flag: &str, word: &str, words: &[&str]) -> Failure {
+pub(crate) fn unknown(flag: &str, word: &str, words: &[&str]) -> Failure {
     Failure::new(
         Code::InvalidArg,
         format!("invalid value {word:?} for {flag}"),

@@ -39,7 +39,9 @@ pub fn decide(
         return Ok(Userns::Own);
     }
     Ok(match &asked.user {
-        User::Auto => Userns::Own,
+        User::Auto(_) | User::KeepId(_) | User::Nomap | User::Maps { .. } | User::Named => {
+            Userns::Own
+        }
         User::Host | User::Join(_) => Userns::Host(None),
         User::Usual if request.privileged => Userns::Host(None),
         // Its safety rests on the user namespace: there, this machine's processes or names are only to be seen.
@@ -50,10 +52,13 @@ pub fn decide(
 
 fn joined(asked: &Asked, found: &Found, request: &RunRequest) -> Result<Userns, Failure> {
     let whose = found.joins.first().map_or("", |join| join.whose.as_str());
-    if asked.user == User::Auto {
-        let word = request.userns.as_deref().unwrap_or_default();
+    if !matches!(asked.user, User::Usual | User::Join(_)) {
+        let flag = match &request.userns {
+            Some(word) => format!("--userns={word}"),
+            None => "--uidmap".to_owned(),
+        };
         return Err(contradiction(
-            &format!("--userns={word}"),
+            &flag,
             &format!("joining {whose}"),
             "a namespace can be used only with the rights of the user namespace that it belongs to, so that is joined too",
         ));

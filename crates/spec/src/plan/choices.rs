@@ -2,15 +2,12 @@
 
 use crate::capabilities;
 use crate::failure::{Code, Failure};
-use crate::host::{HostFacts, SubordinateIds};
+use crate::host::HostFacts;
 use crate::image::{ImageConfig, Root};
-use crate::namespaces::{Asked, Source, Spaces, Userns, decide};
+use crate::namespaces::{Asked, Maps, Source, Spaces, User, Userns, decide, extents, make_maps};
 use crate::op::{IdMap, MapWriter, namespace};
-use crate::plan::Place;
+use crate::plan::{Place, confinement};
 use crate::request::{RunRequest, SeccompRequest};
-
-/// Host ids in a root container's range (`userns.md`).
-const RANGE: u32 = 65_536;
 
 /// The decisions.
 #[derive(Clone, Debug)]
@@ -26,6 +23,14 @@ pub struct Choices {
     pub uids: Vec<IdMap>,
     /// See `uids`.
     pub gids: Vec<IdMap>,
+    /// The host's id of the container's root, when the caller is root and there is a user namespace; else 0.
+    pub base: u32,
+    /// The host's id of root's group.
+    pub group_base: u32,
+    /// The caller's ids inside, when the command is to run with them.
+    pub kept_user: Option<(u32, u32)>,
+    /// An ordinary user's id is none of the container's.
+    pub caller_is_nobody: bool,
     /// Who writes them.
     pub map_writer: MapWriter,
     /// Whether setgroups(2) can be used.
@@ -54,10 +59,19 @@ impl Choices {
         let userns = decide(&asked, &place.found, request, image, host)?;
         let own_userns = !matches!(userns, Userns::Host(_));
         check_host_image(request, image, own_userns)?;
-        let (uids, gids, map_writer, set_groups) = id_maps(host, place, &userns);
+        confinement::check_nested(request, own_userns)?;
+        let maps = id_maps(&asked, host, place, &userns)?;
+        // An ordinary user is itself to the kernel, whatever its ids inside.
+        let base = |map: &[IdMap]| {
+            let root = extents::outside(map, 0).filter(|_| !host.is_rootless());
+            root.unwrap_or(0)
+        };
+        let caller_is_nobody = userns == Userns::Own
+            && host.is_rootless()
+            && extents::inside(&maps.uids, host.uid).is_none();
         let last = host.last_capability;
         let most = if own_userns { u64::MAX } else { host.permitted };
-        let base = if request.privileged {
+        let rights = if request.privileged {
             capabilities::all(last)
         } else {
             capabilities::DEFAULT
@@ -67,16 +81,22 @@ impl Choices {
             hostname: hostname(request, &asked, host, place)?,
             spaces,
             userns,
-            uids,
-            gids,
-            map_writer,
-            set_groups,
-            capabilities: capabilities::adjust(base, &request.cap_add, &request.cap_drop, last)?
+            base: base(&maps.uids),
+            group_base: base(&maps.gids),
+            caller_is_nobody,
+            kept_user: kept_user(&asked, host, &maps),
+            uids: maps.uids,
+            gids: maps.gids,
+            map_writer: maps.writer,
+            set_groups: maps.set_groups,
+            capabilities: capabilities::adjust(rights, &request.cap_add, &request.cap_drop, last)?
                 & most,
-            seccomp: !request.privileged && request.seccomp == SeccompRequest::Default
-                || matches!(request.seccomp, SeccompRequest::Profile(_)),
+            seccomp: !request.privileged && request.seccomp == SeccompRequest::Default,
             no_new_privileges: request.no_new_privileges && !request.privileged,
-            masked_paths: request.masked_paths && !request.privileged,
+            // A user namespace inside may mount /proc and /sys only where they are seen whole (mount_namespaces(7)).
+            masked_paths: request.masked_paths
+                && !request.privileged
+                && !request.confinement.nested,
         })
     }
 
@@ -140,63 +160,33 @@ fn user_bit(userns: &Userns) -> u64 {
     }
 }
 
-type IdMaps = (Vec<IdMap>, Vec<IdMap>, MapWriter, bool);
-
-fn id_maps(host: &HostFacts, place: &Place, userns: &Userns) -> IdMaps {
-    let one = |inside, outside, count| IdMap {
-        inside,
-        outside,
-        count,
+/// The container's ids; without a user namespace none are mapped.
+fn id_maps(
+    asked: &Asked,
+    host: &HostFacts,
+    place: &Place,
+    userns: &Userns,
+) -> Result<Maps, Failure> {
+    let mapped = |uids, gids, set_groups| Maps {
+        uids,
+        gids,
+        writer: MapWriter::Launcher,
+        set_groups,
     };
-    match (userns, &place.found.ids) {
-        (Userns::Host(_), _) => return (Vec::new(), Vec::new(), MapWriter::Launcher, true),
-        (Userns::Joined, Some(ids)) => {
-            let (uids, gids) = (ids.uids.clone(), ids.gids.clone());
-            return (uids, gids, MapWriter::Launcher, ids.set_groups);
-        }
-        _ => {}
-    }
-    if !host.is_rootless() {
-        // A base of 0 would map root to root.
-        debug_assert_ne!(place.base, 0);
-        let range = vec![one(0, place.base, RANGE)];
-        return (range.clone(), range, MapWriter::Launcher, true);
-    }
-    match &host.subordinate {
-        Some(ids) => {
-            let (uids, gids) = subordinate_maps(host.uid, host.gid, ids);
-            (uids, gids, MapWriter::Programs, true)
-        }
-        None => (
-            vec![one(0, host.uid, 1)],
-            vec![one(0, host.gid, 1)],
-            MapWriter::Launcher,
-            false,
-        ),
-    }
+    Ok(match (userns, &place.found.ids) {
+        (Userns::Own, _) => make_maps(&asked.user, host, place.base)?,
+        (Userns::Joined, Some(ids)) => mapped(ids.uids.clone(), ids.gids.clone(), ids.set_groups),
+        _ => mapped(Vec::new(), Vec::new(), true),
+    })
 }
 
-/// The caller is root inside, and the ids after that are those of /etc/subuid and /etc/subgid.
-#[must_use]
-pub fn subordinate_maps(uid: u32, gid: u32, ids: &SubordinateIds) -> (Vec<IdMap>, Vec<IdMap>) {
-    let map = |own, first, count| {
-        vec![
-            IdMap {
-                inside: 0,
-                outside: own,
-                count: 1,
-            },
-            IdMap {
-                inside: 1,
-                outside: first,
-                count,
-            },
-        ]
-    };
-    (
-        map(uid, ids.uid, ids.uid_count),
-        map(gid, ids.gid, ids.gid_count),
-    )
+/// `--userns=keep-id` is meant for the caller: the command runs as whom it keeps.
+fn kept_user(asked: &Asked, host: &HostFacts, maps: &Maps) -> Option<(u32, u32)> {
+    if !matches!(asked.user, User::KeepId(_)) {
+        return None;
+    }
+    let uid = extents::inside(&maps.uids, host.uid)?;
+    Some((uid, extents::inside(&maps.gids, host.gid)?))
 }
 
 /// The name that was given, or that of the UTS namespace; for one of its own the short id.

@@ -5,7 +5,7 @@ use std::ffi::CString;
 use crate::failure::{Code, Failure};
 use crate::image::Root;
 use crate::op::{Command, Op, User};
-use crate::plan::{Context, Steps, confinement, masks, root, security, text};
+use crate::plan::{Context, Steps, confinement, identity, masks, root, security, text};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -13,10 +13,14 @@ pub(crate) fn execute(context: &Context<'_>, steps: &mut Steps) -> Result<(), Fa
     masks::make(context, steps)?;
     session(context, steps)?;
     let env = environment(context)?;
+    identity::account(context, steps);
+    let kept = context.choices.kept_user;
+    let kept = kept.map(|(uid, gid)| format!("{uid}:{gid}"));
     let user = context
         .request
         .user
         .as_deref()
+        .or(kept.as_deref())
         .or(context.image.user.as_deref())
         .unwrap_or("");
     let find = User {
@@ -47,11 +51,6 @@ pub(crate) fn execute(context: &Context<'_>, steps: &mut Steps) -> Result<(), Fa
         steps.init(Op::ReadOnlyRoot { slots }, why);
     }
     security::drop_rights(context, steps)?;
-    steps.init(Op::DieWithLauncher, "no supervisor, no container");
-    steps.init(
-        Op::CloseFds,
-        "an open directory of the host would be a way out (CVE-2024-21626)",
-    );
     let command = Op::Execute(command(context, &env)?);
     steps.init(command, "the process becomes the command");
     Ok(())

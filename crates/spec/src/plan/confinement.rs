@@ -4,8 +4,10 @@ use std::ffi::CString;
 
 use crate::failure::{Code, Failure};
 use crate::limits::{self, Limit, NOFILE, UNLIMITED};
-use crate::op::{Confine, Op, namespace};
+use crate::mask::matches;
+use crate::op::{CgroupEntry, Confine, IdMap, Op, namespace};
 use crate::plan::{Context, Steps, slots, text};
+use crate::request::RunRequest;
 
 /// The profile of containers that name none, if it is loaded.
 const APPARMOR_DEFAULT: &str = "keelbox-default";
@@ -38,12 +40,70 @@ pub(crate) fn prepare(context: &Context<'_>, steps: &mut Steps) -> Result<(), Fa
     Ok(())
 }
 
+/// The paths of /proc and the namespaces that `--nested` opens are this machine's without a user namespace.
+pub(crate) fn check_nested(request: &RunRequest, own_userns: bool) -> Result<(), Failure> {
+    if !request.confinement.nested || own_userns || request.privileged {
+        return Ok(());
+    }
+    Err(
+        Failure::new(Code::InvalidArg, "--nested does not go with --userns=host")
+            .why(
+                "what it opens is bounded by the container's own user namespace, and there is none",
+            )
+            .hint("leave --userns=host out, or use --privileged if that is what you mean"),
+    )
+}
+
+/// Whether the container may change its own control group.
+pub(crate) fn writes_cgroup(context: &Context<'_>) -> bool {
+    let asked = &context.request.confinement;
+    let unmasked = asked
+        .unmasks
+        .iter()
+        .any(|pattern| matches(pattern, "/sys/fs/cgroup"));
+    context.request.privileged || asked.nested || asked.writable_cgroups || unmasked
+}
+
 /// Once the first process is born.
 pub(crate) fn after_clone(context: &Context<'_>, steps: &mut Steps) {
+    delegate(context, steps);
     if context.request.confinement.oom_score_adj.is_some() {
         let value = context.host.confinement.oom_score_adj;
         let back = Op::Confine(Confine::OomScore { value });
         steps.launcher(back, "the supervisor stays as it was");
+    }
+}
+
+/// v1 has no such thing: what is below a group is as much the host's as the group itself (cgroups(7), "Delegation").
+fn delegate(context: &Context<'_>, steps: &mut Steps) {
+    let root = |maps: &[IdMap]| {
+        maps.iter()
+            .find(|map| map.inside == 0)
+            .map(|map| map.outside)
+    };
+    let (uid, gid) = (root(&context.choices.uids), root(&context.choices.gids));
+    let (Some(uid), Some(gid), true) = (uid, gid, writes_cgroup(context)) else {
+        return;
+    };
+    let groups: Vec<_> = steps
+        .list
+        .iter()
+        .filter_map(|step| match &step.op {
+            Op::MakeCgroup(group) if group.entry == CgroupEntry::Clone => Some(&group.directory),
+            _ => None,
+        })
+        .cloned()
+        .collect();
+    for directory in groups {
+        let give = Op::Confine(Confine::DelegateCgroup {
+            directory,
+            uid,
+            gid,
+        });
+        steps.launcher(
+            give,
+            "root of the container may make groups below its own, not change its limits",
+        );
     }
 }
 

@@ -4,22 +4,12 @@ use std::path::Path;
 
 use crate::failure::Failure;
 use crate::files;
-use crate::op::{Device, Op, Slot, Target, attribute, namespace};
-use crate::plan::{Context, Steps, borrowed, confinement, slots, text};
+use crate::op::{Op, Slot, Target, attribute, namespace};
+use crate::plan::{Context, Steps, borrowed, confinement, devices, slots, storage, text};
 
 const NO_SUID_DEV: u64 = attribute::MOUNT_ATTR_NOSUID | attribute::MOUNT_ATTR_NODEV;
 pub(crate) const NO_SUID_DEV_EXEC: u64 = NO_SUID_DEV | attribute::MOUNT_ATTR_NOEXEC;
 const READ_ONLY: u64 = NO_SUID_DEV_EXEC | attribute::MOUNT_ATTR_RDONLY;
-
-/// The nodes that programs expect, world-writable (OCI runtime-spec, "Default Devices").
-const DEVICES: [(&str, u32, u32); 6] = [
-    ("null", 1, 3),
-    ("zero", 1, 5),
-    ("full", 1, 7),
-    ("random", 1, 8),
-    ("urandom", 1, 9),
-    ("tty", 5, 0),
-];
 
 /// A file system of the kernel's, and where it goes.
 struct Fresh<'a> {
@@ -48,14 +38,8 @@ const PROC: Fresh<'_> = Fresh {
     target: Place::Root("proc"),
     why: "only this pid namespace's processes; made while the host's /proc is there, or the kernel refuses",
 };
-const SHM: Fresh<'_> = Fresh {
-    slot: slots::SHM,
-    fstype: "tmpfs",
-    options: &[("mode", "1777"), ("size", "65536k")],
-    attributes: NO_SUID_DEV_EXEC,
-    target: Place::Inside(slots::DEV, "shm", true),
-    why: "POSIX shared memory, 64 MiB as docker's",
-};
+/// Bytes that /dev/shm may hold unless asked otherwise.
+const SHM_SIZE: &str = "65536k";
 const MQUEUE: Fresh<'_> = Fresh {
     slot: slots::MQUEUE,
     fstype: "mqueue",
@@ -82,7 +66,7 @@ pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failu
         borrowed::proc(context, steps)?;
     }
     sys(context, steps)?;
-    dev(context, steps)?;
+    devices::make(context, steps)?;
     terminals(context, steps)?;
     ipc(context, steps)?;
     cgroups(context, steps)?;
@@ -94,7 +78,7 @@ fn ipc(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     if spaces.is_host(kind) {
         borrowed::shm(context, steps)?;
     } else if !spaces.without_shm {
-        fresh(steps, &SHM)?;
+        shared_memory(context, steps)?;
     }
     if context.can_mount(kind) {
         fresh(steps, &MQUEUE)
@@ -149,6 +133,23 @@ pub(crate) fn attach(steps: &mut Steps, slot: Slot, place: Place<'_>) -> Result<
     Ok(())
 }
 
+fn shared_memory(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    let asked = storage::shm_size(&context.request.storage)?;
+    let (size, why) = match &asked {
+        Some(size) => (size.as_str(), "POSIX shared memory, as --shm-size asks"),
+        None => (SHM_SIZE, "POSIX shared memory, 64 MiB as docker's"),
+    };
+    let mount = Fresh {
+        slot: slots::SHM,
+        fstype: "tmpfs",
+        options: &[("mode", "1777"), ("size", size)],
+        attributes: NO_SUID_DEV_EXEC,
+        target: Place::Inside(slots::DEV, "shm", true),
+        why,
+    };
+    fresh(steps, &mount)
+}
+
 /// What must not be changed by anybody but a privileged container.
 pub(crate) fn guarded(context: &Context<'_>) -> u64 {
     if context.request.privileged {
@@ -176,58 +177,6 @@ fn sys(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         );
     }
     borrowed::sys(context, steps)
-}
-
-fn dev(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    let devices = devices(context)?;
-    // Nodes that the container's root does not own would be in a directory that it cannot write.
-    let unmapped = context.place.base != 0 && !context.maps_mounts();
-    if !context.host.is_rootless() && !unmapped {
-        let (devices, map_ids) = (devices.clone(), context.maps_mounts());
-        let make = Op::MakeDevices {
-            slot: slots::DEV,
-            devices,
-            map_ids,
-        };
-        steps.launcher(
-            make,
-            "real device nodes need the host's root; the container gets just these",
-        );
-    }
-    let attach = Op::AttachDevices {
-        slot: slots::DEV,
-        devices,
-    };
-    steps.init(attach, "the few devices that programs expect, and no other");
-    Ok(())
-}
-
-fn devices(context: &Context<'_>) -> Result<Vec<Device>, Failure> {
-    let standard = DEVICES.iter().map(|(path, major, minor)| {
-        let (path, major, minor) = (text(*path)?, *major, *minor);
-        Ok(Device {
-            path,
-            block: false,
-            major,
-            minor,
-            mode: 0o666,
-        })
-    });
-    let all = context.request.privileged && !context.host.is_rootless();
-    let host = context.host.devices.iter().filter(|_| all);
-    let extra = host.filter(|node| !DEVICES.iter().any(|(path, ..)| *path == node.path));
-    let extra = extra.map(|node| {
-        let path = text(node.path.as_str())?;
-        let (block, major, minor, mode) = (node.block, node.major, node.minor, node.mode);
-        Ok(Device {
-            path,
-            block,
-            major,
-            minor,
-            mode,
-        })
-    });
-    standard.chain(extra).collect()
 }
 
 /// Group 5 is `tty` everywhere; a single mapped id has no group 5.
@@ -271,22 +220,25 @@ fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         .get("pids")
         .is_some_and(|mount| has_group(steps, mount));
     let attributes = guarded(context);
+    let (writing, why) = v2_access(context);
     let v2_at = |slot, target| Fresh {
         slot,
         fstype: "cgroup2",
         options: &[],
-        attributes,
+        attributes: writing,
         target,
-        why: "the container's own cgroup, read-only",
+        why,
     };
-    if host.v1.is_empty() {
+    // crun looks for a file system that can hold hierarchies, even where it is to use none.
+    let bare = context.request.confinement.nested && !v2 && !pids;
+    if host.v1.is_empty() && !bare {
         return if v2 {
             fresh(steps, &v2_at(slots::CGROUP, SYS_FS_CGROUP))
         } else {
             Ok(())
         };
     }
-    if v2 || pids {
+    if v2 || pids || bare {
         fresh(steps, &CGROUP_DIRECTORY)?;
     }
     if v2 {
@@ -318,6 +270,14 @@ fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         )?;
     }
     Ok(())
+}
+
+fn v2_access(context: &Context<'_>) -> (u64, &'static str) {
+    if confinement::writes_cgroup(context) {
+        let why = "the container's own cgroup, to make others below";
+        return (NO_SUID_DEV_EXEC, why);
+    }
+    (READ_ONLY, "the container's own cgroup, read-only")
 }
 
 fn has_group(steps: &Steps, mount: &Path) -> bool {

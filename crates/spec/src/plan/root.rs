@@ -195,7 +195,7 @@ fn copy_on_write(
     )
 }
 
-fn data(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+pub(crate) fn data(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     if context.place.without.disk_layer {
         let (upper, work) = layer_names("");
         let op = Op::MemoryLayer {
@@ -221,7 +221,7 @@ fn data(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
 }
 
 #[allow(clippy::too_many_arguments, reason = "the fields of one operation")]
-fn clone(
+pub(crate) fn clone(
     context: &Context<'_>,
     steps: &mut Steps,
     slot: Slot,
@@ -246,7 +246,7 @@ fn clone(
     Ok(())
 }
 
-fn overlay(
+pub(crate) fn overlay(
     context: &Context<'_>,
     steps: &mut Steps,
     slot: Slot,

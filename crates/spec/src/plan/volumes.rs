@@ -1,29 +1,71 @@
-//! What the user asked to have mounted: binds and tmpfs mounts.
+//! What the user asked to have mounted: binds, volumes and tmpfs mounts.
 
-use std::ffi::CString;
+mod bound;
+mod idmap;
+mod tmpfs;
+
+pub use bound::file_key;
 
 use crate::failure::{Code, Failure};
-use crate::op::{Op, Slot, Target, attribute};
-use crate::plan::mounts::NO_SUID_DEV_EXEC;
-use crate::plan::{Context, Steps, slots, text};
+use crate::op::{Op, Slot, Target, Travel};
+use crate::plan::{Context, Steps, devices, slots, text};
 use crate::request::MountRequest;
 
-pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
-    for (number, mount) in in_depth_order(context)?.into_iter().enumerate() {
-        let slot = u8::try_from(number)
-            .ok()
-            .and_then(|number| slots::VOLUME.checked_add(number));
-        let slot = slot.filter(|slot| *slot < slots::END).ok_or_else(|| {
-            let count = context.request.mounts.len();
-            Failure::new(
+/// Slots that are still free.
+#[derive(Debug)]
+pub(crate) struct Free {
+    next: Slot,
+}
+
+impl Free {
+    pub(crate) fn take(&mut self) -> Result<Slot, Failure> {
+        let slot = self.next;
+        if slot >= slots::END {
+            return Err(Failure::new(
                 Code::InvalidArg,
-                format!("{count} mounts are more than this version takes"),
+                "these are more mounts than this version takes",
             )
-            .hint("mount a directory that holds several of them")
-        })?;
-        user_mount(context, steps, slot, mount)?;
+            .hint("mount a directory that holds several of them"));
+        }
+        self.next += 1;
+        Ok(slot)
     }
-    Ok(())
+}
+
+pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    let mut free = Free {
+        next: slots::VOLUME,
+    };
+    for mount in in_depth_order(context)? {
+        match mount {
+            MountRequest::Tmpfs { target, options } => {
+                tmpfs::mount(steps, &mut free, target, options, "as --tmpfs asks")?;
+            }
+            MountRequest::Bind { .. } | MountRequest::Volume { .. } => {
+                bound::mount(context, steps, &mut free, mount)?;
+            }
+        }
+    }
+    devices::elsewhere(context, steps, &mut free)
+}
+
+/// What may surprise about the mounts; one line each.
+pub(crate) fn notices(context: &Context<'_>) -> Vec<String> {
+    let mounts = context.request.mounts.iter();
+    let travelling = mounts.filter_map(|mount| {
+        let travel = mount.options()?.propagation;
+        let target = mount.target();
+        match travel {
+            Travel::Shared if context.host.is_rootless() => Some(format!(
+                "{target}: mounts made in an ordinary user's container do not reach the host; the host's do come in"
+            )),
+            Travel::Slave | Travel::Shared if context.maps_mounts() => Some(format!(
+                "{target}: files of mounts that appear later belong to nobody (65534) in the container; with --userns=host they keep their owners"
+            )),
+            _ => None,
+        }
+    });
+    travelling.collect()
 }
 
 /// The user's mounts, those nearer to the root first, so that none hides another.
@@ -31,22 +73,45 @@ fn in_depth_order<'a>(context: &'a Context<'_>) -> Result<Vec<&'a MountRequest>,
     let mut mounts: Vec<_> = context.request.mounts.iter().collect();
     let mut seen = std::collections::BTreeSet::new();
     for mount in &mounts {
-        check_target(target(mount))?;
-        if !seen.insert(parts(target(mount)).collect::<Vec<_>>()) {
-            let twice = format!("two mounts on {}", target(mount));
+        check_target(mount.target())?;
+        if !seen.insert(parts(mount.target()).collect::<Vec<_>>()) {
+            let twice = format!("two mounts on {}", mount.target());
             return Err(Failure::new(Code::InvalidArg, twice)
                 .why("one would hide the other")
                 .hint("leave one of them out")
-                .path(target(mount)));
+                .path(mount.target()));
         }
     }
-    mounts.sort_by_key(|mount| {
-        target(mount)
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .count()
-    });
+    mounts.sort_by_key(|mount| parts(mount.target()).count());
+    check_shared(&mounts)?;
     Ok(mounts)
+}
+
+/// What is mounted below a bind that is shared with the host would appear on the host.
+fn check_shared(mounts: &[&MountRequest]) -> Result<(), Failure> {
+    let is_shared = |mount: &&&MountRequest| {
+        let options = mount.options();
+        options.is_some_and(|options| options.propagation == Travel::Shared)
+    };
+    for shared in mounts.iter().filter(is_shared) {
+        let above: Vec<_> = parts(shared.target()).collect();
+        let below = mounts.iter().find(|mount| {
+            let path: Vec<_> = parts(mount.target()).collect();
+            path.len() > above.len() && path.starts_with(&above)
+        });
+        if let Some(below) = below {
+            let (inner, outer) = (below.target(), shared.target());
+            return Err(
+                Failure::new(Code::InvalidArg, format!("cannot mount on {inner}"))
+                    .why(format!(
+                        "{outer} is shared with the host, where this mount would appear too"
+                    ))
+                    .hint("mount it elsewhere, or make the outer one rslave")
+                    .path(inner),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn parts(target: &str) -> impl Iterator<Item = &str> {
@@ -55,17 +120,8 @@ fn parts(target: &str) -> impl Iterator<Item = &str> {
         .filter(|part| !part.is_empty() && *part != ".")
 }
 
-fn target(mount: &MountRequest) -> &str {
-    match mount {
-        MountRequest::Bind { target, .. } | MountRequest::Tmpfs { target, .. } => target,
-    }
-}
-
-fn check_target(target: &str) -> Result<(), Failure> {
-    let parts: Vec<_> = target
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
+pub(crate) fn check_target(target: &str) -> Result<(), Failure> {
+    let parts: Vec<_> = parts(target).collect();
     let bad = |why: &str, hint: &str| {
         Err(
             Failure::new(Code::Mount, format!("cannot mount on {target:?}"))
@@ -96,121 +152,7 @@ fn check_target(target: &str) -> Result<(), Failure> {
     }
 }
 
-fn user_mount(
-    context: &Context<'_>,
-    steps: &mut Steps,
-    slot: Slot,
-    mount: &MountRequest,
-) -> Result<(), Failure> {
-    match mount {
-        MountRequest::Bind {
-            source,
-            target,
-            readonly,
-        } => {
-            let read_only = if *readonly {
-                attribute::MOUNT_ATTR_RDONLY
-            } else {
-                0
-            };
-            let attributes = attribute::MOUNT_ATTR_NODEV | read_only;
-            let map_ids = context.maps_mounts();
-            let op = Op::CloneTree {
-                slot,
-                source: text(source.as_str())?,
-                recursive: true,
-                attributes,
-                map_ids,
-            };
-            steps.push(
-                context.mounting_side(),
-                op,
-                "the host's files, shown with the ids that they have on disk",
-            );
-            let create = if context.host_file(source) {
-                Target::File
-            } else {
-                Target::Directory
-            };
-            attach_to(steps, slot, target, create, "as --volume asks")
-        }
-        MountRequest::Tmpfs { target, options } => {
-            let (options, attributes) = tmpfs_options(options)?;
-            steps.init(
-                Op::NewMount {
-                    slot,
-                    fstype: text("tmpfs")?,
-                    options,
-                    attributes,
-                },
-                "memory of the container's own, gone with it",
-            );
-            attach_to(steps, slot, target, Target::Directory, "as --tmpfs asks")
-        }
-    }
-}
-
-impl Context<'_> {
-    fn host_file(&self, source: &str) -> bool {
-        self.place.file_sources.iter().any(|file| file == source)
-    }
-}
-
-type MountOptions = (Vec<(CString, Option<CString>)>, u64);
-
-/// docker's `--tmpfs` options: flags become attributes, the rest goes to tmpfs (tmpfs(5)).
-fn tmpfs_options(given: &str) -> Result<MountOptions, Failure> {
-    let mut attributes = NO_SUID_DEV_EXEC;
-    let mut options = Vec::new();
-    for option in given.split(',').filter(|option| !option.is_empty()) {
-        match option {
-            "rw" | "suid" | "dev" | "exec" | "ro" | "nosuid" | "nodev" | "noexec" => {
-                let (bit, set) = flag(option);
-                attributes = if set {
-                    attributes | bit
-                } else {
-                    attributes & !bit
-                };
-            }
-            _ => options.push(tmpfs_option(option)?),
-        }
-    }
-    if !options.iter().any(|(key, _)| key.as_bytes() == b"mode") {
-        options.push((text("mode")?, Some(text("1777")?)));
-    }
-    Ok((options, attributes))
-}
-
-fn flag(option: &str) -> (u64, bool) {
-    match option {
-        "rw" => (attribute::MOUNT_ATTR_RDONLY, false),
-        "ro" => (attribute::MOUNT_ATTR_RDONLY, true),
-        "suid" => (attribute::MOUNT_ATTR_NOSUID, false),
-        "nosuid" => (attribute::MOUNT_ATTR_NOSUID, true),
-        "dev" => (attribute::MOUNT_ATTR_NODEV, false),
-        "nodev" => (attribute::MOUNT_ATTR_NODEV, true),
-        "exec" => (attribute::MOUNT_ATTR_NOEXEC, false),
-        _ => (attribute::MOUNT_ATTR_NOEXEC, true),
-    }
-}
-
-fn tmpfs_option(option: &str) -> Result<(CString, Option<CString>), Failure> {
-    const KNOWN: [&str; 6] = ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"];
-    match option.split_once('=') {
-        Some((key, value)) if KNOWN.contains(&key) && !value.is_empty() => {
-            Ok((text(key)?, Some(text(value)?)))
-        }
-        _ => Err(Failure::new(
-            Code::Mount,
-            format!("--tmpfs: {option:?} is not an option of tmpfs"),
-        )
-        .hint(
-            "use size, mode, uid, gid, nr_inodes, nr_blocks with a value, or ro, exec, suid, dev",
-        )),
-    }
-}
-
-fn attach_to(
+pub(crate) fn attach_to(
     steps: &mut Steps,
     slot: Slot,
     target: &str,
