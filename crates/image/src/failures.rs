@@ -14,12 +14,18 @@ pub fn invalid(what: impl Into<String>) -> Failure {
 /// A file of the store or an archive that cannot be used.
 pub(crate) fn io(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
     let errno = keelbox_sys::Errno::from_raw(error.raw_os_error().unwrap_or(5));
-    let failure = Failure::new(Code::Store, format!("cannot {verb} {}", path.display()))
+    let hint = match errno {
+        keelbox_sys::Errno::ENOSPC => {
+            "make room on that file system, or choose another with --root"
+        }
+        keelbox_sys::Errno::EACCES | keelbox_sys::Errno::EPERM => {
+            "use files and directories that you may read and write"
+        }
+        _ => "keelbox system check says whether the store is sound; --root chooses another",
+    };
+    Failure::new(Code::Store, format!("cannot {verb} {}", path.display()))
         .why(errno.text())
+        .hint(hint)
         .errno(errno.name())
-        .path(path);
-    if errno == keelbox_sys::Errno::ENOSPC {
-        return failure.hint("make room on that file system, or choose another with --root");
-    }
-    failure
+        .path(path)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Seek};
 use std::sync::Arc;
 
 use keelbox_layer::Limits;
@@ -22,8 +22,10 @@ const BYTE_LIMIT: u64 = 1 << 50;
 /// # Errors
 ///
 /// It is no tar archive, has been cut short, or has two files of one name.
-pub fn index(file: File) -> Result<Source, Failure> {
+pub fn index(mut file: File) -> Result<Source, Failure> {
     let bad = |why: String| invalid("the archive cannot be read").why(why);
+    // It may have just been written.
+    file.rewind().map_err(|error| bad(error.to_string()))?;
     let total = file
         .metadata()
         .map_err(|error| bad(error.to_string()))?

@@ -1,13 +1,14 @@
 //! Writing images to an archive or directory.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use keelbox_image::{
     ArchiveSink, DirectorySink, Reference, Saved, Sink, Store, resolve_name, save_docker, save_oci,
 };
 use keelbox_spec::failure::Failure;
+use rustix::event::{PollFd, PollFlags};
 use serde::Deserialize;
 
 use super::{lock, open_store, resolve};
@@ -97,9 +98,29 @@ fn write_to(
     path: &Path,
     write: impl FnOnce(&mut dyn Sink) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut sink = ArchiveSink::new(BufWriter::with_capacity(PIECE, file), path);
+    let mut sink = ArchiveSink::new(BufWriter::with_capacity(PIECE, Patient(file)), path);
     write(&mut sink)?;
     sink.finish().map(drop)
+}
+
+/// A pipe or socket that somebody else made non-blocking (Node does it to its children's) is waited for.
+struct Patient(File);
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    rustix::event::poll(&mut [PollFd::new(&self.0, PollFlags::OUT)], None)?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Under another name first: half an archive is never taken for one. A device or pipe is written as it is.

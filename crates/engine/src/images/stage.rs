@@ -1,5 +1,6 @@
 //! Getting an image ready: everything of it is made and verified in a workspace, and then put in place.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -27,6 +28,8 @@ pub(super) struct Stage<'a> {
     layers: HashMap<Digest, Layer>,
     /// Blobs of this workspace.
     blobs: HashMap<Digest, PathBuf>,
+    /// How many files of blobs were begun: each has a name of its own.
+    begun: usize,
     images: Vec<(ImageRecord, Vec<String>)>,
     notes: Vec<String>,
 }
@@ -47,6 +50,7 @@ impl<'a> Stage<'a> {
             work: Workspace::make(store)?,
             layers: HashMap::new(),
             blobs: HashMap::new(),
+            begun: 0,
             images: Vec::new(),
             notes: Vec::new(),
         })
@@ -142,14 +146,15 @@ impl<'a> Stage<'a> {
         } else {
             let (file, path) = self.new_blob()?;
             let found = source.member.digest(&what, Some((&file, &path)))?;
-            self.blobs.insert(found.clone(), path);
+            self.keep_blob(found.clone(), path);
             found
         };
         same(&found, digest, &what, "digest")
     }
 
-    fn new_blob(&self) -> Result<(File, PathBuf), Failure> {
-        let path = self.work.path().join(format!("blob-{}", self.blobs.len()));
+    fn new_blob(&mut self) -> Result<(File, PathBuf), Failure> {
+        self.begun += 1;
+        let path = self.work.path().join(format!("blob-{}", self.begun));
         let mut options = File::options();
         let file = options
             .read(true)
@@ -159,6 +164,14 @@ impl<'a> Stage<'a> {
             .open(&path);
         let file = file.map_err(|error| store_failure("make", &path, &error))?;
         Ok((file, path))
+    }
+
+    /// Of two files with the same bytes, one is enough.
+    fn keep_blob(&mut self, digest: Digest, path: PathBuf) {
+        match self.blobs.entry(digest) {
+            Entry::Vacant(place) => drop(place.insert(path)),
+            Entry::Occupied(_) => drop(std::fs::remove_file(path)),
+        }
     }
 
     fn unpack(
@@ -199,7 +212,7 @@ impl<'a> Stage<'a> {
             "diff id",
         )?;
         self.notes.extend(unpacked.notes);
-        self.blobs.insert(blob.clone(), blob_path);
+        self.keep_blob(blob.clone(), blob_path);
         let shape = LayerShape {
             size: unpacked.tar_size,
             entries: unpacked.entries,
