@@ -377,3 +377,24 @@ fn a_start_message_comes_back_as_it_was_and_only_in_its_version() {
     };
     assert!(Start::decode(&other.encode().unwrap()).is_err());
 }
+
+#[test]
+fn a_separator_after_the_image_goes_only_where_no_entry_point_could_want_it() {
+    let argv = |text: &str, image: &ImageConfig| {
+        let plan = build(&request(text), image, &root_host(), &place(BASE)).unwrap();
+        plan.steps.iter().find_map(|step| match &step.op {
+            Op::Execute(command) => Some(command.argv.clone()),
+            _ => None,
+        })
+    };
+    let with = ImageConfig {
+        entrypoint: vec!["/entry".into()],
+        ..image()
+    };
+    let command = r#"{"command": ["--", "sh"]}"#;
+    assert_eq!(argv(command, &image()), Some(vec![c"sh".into()]));
+    assert_eq!(
+        argv(command, &with),
+        Some(vec![c"/entry".into(), c"--".into(), c"sh".into()])
+    );
+}

@@ -172,8 +172,9 @@ fn command(context: &Context<'_>, env: &Variables) -> Result<Command, Failure> {
 fn arguments(context: &Context<'_>) -> Result<Vec<String>, Failure> {
     let (request, image) = (context.request, context.image);
     let entrypoint = request.entrypoint.as_ref().unwrap_or(&image.entrypoint);
-    let command = match (request.command.is_empty(), &request.entrypoint) {
-        (false, _) => request.command.clone(),
+    let given = without_separator(&request.command, entrypoint.is_empty());
+    let command = match (given.is_empty(), &request.entrypoint) {
+        (false, _) => given.to_vec(),
         (true, None) => image.cmd.clone(),
         (true, Some(_)) => Vec::new(),
     };
@@ -189,6 +190,14 @@ fn arguments(context: &Context<'_>) -> Result<Vec<String>, Failure> {
             .hint("add a command after the image"));
     }
     Ok(argv)
+}
+
+/// `npx keelbox run IMAGE -- sh` hands the `--` on; where no entry point could want it, it is not meant for the container.
+fn without_separator(command: &[String], no_entrypoint: bool) -> &[String] {
+    match command {
+        [first, rest @ ..] if no_entrypoint && first == "--" => rest,
+        all => all,
+    }
 }
 
 fn candidates(name: &str, path: &str) -> Vec<String> {
