@@ -3,6 +3,7 @@
 //! It is a copy of the launcher with one thread, so it may allocate; it reports, and never prints.
 
 pub(crate) mod confine;
+mod mounts;
 mod storage;
 
 use std::ffi::{CStr, CString};
@@ -10,19 +11,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use keelbox_rootfs as rootfs;
-use keelbox_rootfs::{Call, Covers, Fault, Mapped, Outcome, Slots, Staging, Treatment};
+use keelbox_rootfs::{Call, Covers, Fault, Outcome, Slots};
 use keelbox_spec::op::{Command, Op, Side, Slot, User};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::exec::{CStringArray, exit_now};
 use rustix::event::{PollFd, PollFlags};
-use rustix::mount::MountPropagationFlags;
 use rustix::process::Signal;
 
 use crate::handshake::Message;
 use crate::socket::{receive, send};
 use crate::user::Identity;
-use crate::{accounts, clocks, console, credentials, exec, fresh, limits, user};
+use crate::{accounts, clocks, console, credentials, exec, limits, user};
 
 /// Runs the init's steps and becomes the command. Ends the process when one fails.
 pub(crate) fn main(
@@ -134,117 +134,6 @@ impl Init {
         }
     }
 
-    fn make_mount(&mut self, op: &Op) -> Outcome {
-        let (slot, mount) = match op {
-            Op::CloneTree {
-                slot,
-                source,
-                recursive,
-                attributes,
-                ..
-            } => {
-                let (slots, attributes) = (&mut self.slots, *attributes);
-                return rootfs::clone_into(slots, *slot, source, *recursive, attributes, None);
-            }
-            Op::Overlay {
-                slot,
-                lower,
-                upper,
-                volatile,
-                userxattr,
-                attributes,
-            } => {
-                let how = Treatment {
-                    volatile: *volatile,
-                    userxattr: *userxattr,
-                    attributes: *attributes,
-                };
-                let mut staging = Staging::default();
-                let in_memory = upper.path.is_empty().then_some(Mapped {
-                    owner: (0, 0),
-                    staging: &mut staging,
-                });
-                let mount = rootfs::overlay(&self.slots, lower, upper, how, in_memory)?;
-                (*slot, mount)
-            }
-            Op::MemoryLayer {
-                slot, directories, ..
-            } => (*slot, rootfs::memory_layer(directories, None)?),
-            // Without a group of its own, what would be mounted is everybody's.
-            Op::NewMount { fstype, .. } if is_cgroup(fstype) && !self.in_cgroup => return Ok(()),
-            Op::NewMount {
-                slot,
-                fstype,
-                options,
-                attributes,
-            } => match rootfs::new_mount(fstype, options, *attributes) {
-                Err(fault) if fault.errno == Errno::EPERM && fresh::may_be_hidden(fstype) => {
-                    return self.ask_for(*slot, fault);
-                }
-                made => (*slot, made?),
-            },
-            _ => return Err(Fault::new("plan", Errno::EPROTO)),
-        };
-        self.slots.put(slot, mount)
-    }
-
-    fn arrange(&mut self, op: &Op) -> Outcome {
-        match op {
-            Op::PrivateMounts => rootfs::private_mounts(MountPropagationFlags::PRIVATE),
-            Op::AttachRoot { slot } => {
-                let mount = self.slots.get(*slot)?;
-                rootfs::attach_root(mount)?;
-                self.slots.settle(*slot)?;
-                self.root = Some(rustix::io::dup(mount).call("dup")?);
-                Ok(())
-            }
-            Op::Attach {
-                slot,
-                target,
-                create,
-                follow,
-            } => match self.slots.find(*slot) {
-                Some(mount) => rootfs::attach(self.root()?, mount, target, *create, *follow)
-                    .and_then(|()| self.slots.settle(*slot)),
-                // It was passed over when it was to be made.
-                None => Ok(()),
-            },
-            Op::AttachInside {
-                slot,
-                base,
-                path,
-                create,
-            } => match self.slots.find(*slot) {
-                Some(mount) => rootfs::attach_inside(self.base(*base)?, mount, path, *create)
-                    .and_then(|()| self.slots.settle(*slot)),
-                None => Ok(()),
-            },
-            Op::AttachDevices { slot, devices } => {
-                self.dev = Some(rootfs::attach_devices(
-                    self.root()?,
-                    self.slots.find(*slot),
-                    devices,
-                )?);
-                Ok(())
-            }
-            Op::EtcFiles { files } => rootfs::etc_files(self.root()?, files),
-            Op::Mask { base, paths } => {
-                let mut covers = std::mem::take(&mut self.covers);
-                let masked = rootfs::mask(&mut covers, self.slots.get(*base)?, self.dev()?, paths);
-                self.covers = covers;
-                masked
-            }
-            Op::ReadOnlyPaths { base, paths } => {
-                rootfs::read_only_paths(self.slots.get(*base)?, paths)
-            }
-            Op::ReadOnlyRoot { slots } => slots
-                .iter()
-                .try_for_each(|slot| rootfs::read_only_root(self.slots.get(*slot)?)),
-            Op::PivotRoot => rootfs::pivot(self.root()?),
-            _ => Err(Fault::new("plan", Errno::EPROTO)),
-        }
-    }
-
     fn set(&self, op: &Op) -> Outcome {
         match op {
             Op::Sysctl { proc, path, value } => rootfs::sysctl(self.slots.get(*proc)?, path, value),
@@ -293,30 +182,6 @@ impl Init {
             .as_ref()
             .map(AsFd::as_fd)
             .ok_or_else(|| Fault::new("plan", Errno::EPROTO).on("there is no /dev yet"))
-    }
-
-    fn receive_mounts(&mut self) -> Outcome {
-        match receive::<Message>(&self.socket).call("recvmsg")? {
-            Some(received) => {
-                let Message::Mounts { slots, unset } = received.message else {
-                    return Err(Fault::new("recvmsg", Errno::EPROTO));
-                };
-                unset.into_iter().for_each(|unset| self.slots.owe(unset));
-                slots
-                    .into_iter()
-                    .zip(received.fds)
-                    .try_for_each(|(slot, fd): (Slot, _)| self.slots.put(slot, fd))
-            }
-            // The launcher is gone, and this process is about to follow.
-            None => exit_now(1),
-        }
-    }
-
-    /// The launcher may have the right to a mount that the init is refused.
-    fn ask_for(&mut self, slot: Slot, refused: Fault) -> Outcome {
-        send(&self.socket, &Message::Wanted(slot), &[]).call("sendmsg")?;
-        self.receive_mounts()?;
-        self.slots.get(slot).map(drop).map_err(|_| refused)
     }
 
     fn enter_cgroups(&mut self) -> Outcome {
@@ -410,10 +275,6 @@ pub fn cut(mut text: String) -> String {
 fn unshare(namespaces: u64) -> Outcome {
     let flags = i32::try_from(namespaces).unwrap_or(0);
     nix::sched::unshare(nix::sched::CloneFlags::from_bits_retain(flags)).call("unshare")
-}
-
-fn is_cgroup(fstype: &CStr) -> bool {
-    fstype == c"cgroup" || fstype == c"cgroup2"
 }
 
 fn loopback_up() -> Outcome {

@@ -1,18 +1,16 @@
 //! The launcher: the half of a start that runs on the host.
 
+mod accounting;
+mod mounts;
 mod storage;
 
 use std::fs;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-use keelbox_rootfs::{
-    Call, Fault, Mapped, Outcome, Slots, Staging, Treatment, clone_into, make_devices,
-    memory_layer, overlay,
-};
-use keelbox_spec::op::{
-    Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, Slot, namespace,
-};
+use accounting::Accounting;
+use keelbox_rootfs::{Call, Fault, Outcome, Slots, Staging};
+use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, namespace};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::clone::Side;
@@ -23,6 +21,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 use crate::clocks;
 use crate::handshake::Message;
 use crate::ids::write_maps;
+use crate::init;
 use crate::init::confine;
 use crate::join::Joins;
 use crate::layers;
@@ -30,7 +29,6 @@ use crate::limits;
 use crate::members::MountNamespace;
 use crate::socket::{receive, send, seqpacket_pair};
 use crate::stdio;
-use crate::{fresh, init};
 
 /// A container whose command runs.
 #[derive(Debug)]
@@ -200,60 +198,6 @@ impl Launcher<'_> {
         }
     }
 
-    fn make_mount(&mut self, op: &Op) -> Outcome {
-        let userns = |map_ids: bool| self.userns.as_ref().filter(|_| map_ids).map(AsFd::as_fd);
-        let (slot, mount) = match op {
-            Op::CloneTree {
-                slot,
-                source,
-                recursive,
-                attributes,
-                map_ids,
-            } => {
-                let userns = self.userns.as_ref().filter(|_| *map_ids).map(AsFd::as_fd);
-                let (slots, attributes) = (&mut self.slots, *attributes);
-                return clone_into(slots, *slot, source, *recursive, attributes, userns);
-            }
-            Op::MemoryLayer {
-                slot,
-                directories,
-                map_ids,
-            } => (*slot, memory_layer(directories, userns(*map_ids))?),
-            Op::MakeDevices {
-                slot,
-                devices,
-                map_ids,
-            } => match make_devices(devices, userns(*map_ids))? {
-                Some(mount) => (*slot, mount),
-                None => return Ok(()),
-            },
-            Op::Overlay {
-                slot,
-                lower,
-                upper,
-                volatile,
-                userxattr,
-                attributes,
-            } => {
-                let (volatile, userxattr, attributes) = (*volatile, *userxattr, *attributes);
-                let how = Treatment {
-                    volatile,
-                    userxattr,
-                    attributes,
-                };
-                // A layer in memory has no path, either.
-                let staged = self.start.base != 0 || upper.path.is_empty();
-                let mapped = staged.then_some(Mapped {
-                    owner: (self.start.base, self.start.group_base),
-                    staging: &mut self.staging,
-                });
-                (*slot, overlay(&self.slots, lower, upper, how, mapped)?)
-            }
-            _ => return Err(Fault::new("plan", Errno::EPROTO).on("a step for the init")),
-        };
-        self.slots.put(slot, mount)
-    }
-
     fn make_cgroup(&mut self, group: &Cgroup) -> Outcome {
         match keelbox_cgroups::make(group) {
             Ok(made) if made.kind == CgroupEntry::Clone => self.into = Some(made.entry),
@@ -341,22 +285,6 @@ impl Launcher<'_> {
         Ok(())
     }
 
-    /// Sends what the init attaches. The layers of an overlay stay here and are let go: an init that held the last fd of a
-    /// detached mount would wait for its end in execve.
-    fn send_mounts(&mut self) -> Outcome {
-        let wanted = |slot| self.start.steps.iter().any(|(_, op)| attaches(op, slot));
-        let (slots, fds): (Vec<_>, Vec<BorrowedFd<'_>>) = self
-            .slots
-            .filled()
-            .filter(|(slot, _)| wanted(*slot))
-            .unzip();
-        let unset = self.slots.owed().to_vec();
-        send(&self.socket, &Message::Mounts { slots, unset }, &fds).call("sendmsg")?;
-        self.slots.clear();
-        self.staging = Staging::default();
-        Ok(())
-    }
-
     /// Hears the init out until execve has closed its end.
     fn see_through(&mut self, report: &mut dyn Report) -> Result<Option<OwnedFd>, Failed> {
         let mut console = None;
@@ -406,31 +334,6 @@ impl Launcher<'_> {
     }
 }
 
-impl Launcher<'_> {
-    /// Makes what the init may not make; nothing, where this process may not either.
-    fn help(&self, slot: Slot) -> keelbox_sys::Result<()> {
-        let unset = Vec::new();
-        let made = self
-            .child
-            .as_ref()
-            .map(|(_, init)| fresh::make(&self.start.steps, slot, init));
-        match made {
-            Some(Ok(mount)) => {
-                let slots = vec![slot];
-                send(
-                    &self.socket,
-                    &Message::Mounts { slots, unset },
-                    &[mount.as_fd()],
-                )
-            }
-            _ => {
-                let slots = Vec::new();
-                send(&self.socket, &Message::Mounts { slots, unset }, &[])
-            }
-        }
-    }
-}
-
 fn is_no_cgroup(fault: &Fault) -> bool {
     let errnos = [Errno::EBUSY, Errno::EOPNOTSUPP, Errno::E2BIG, Errno::EACCES];
     fault.call == "clone3" && errnos.contains(&fault.errno)
@@ -443,18 +346,6 @@ fn has_message(socket: &OwnedFd) -> bool {
         tv_nsec: 0,
     };
     rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
-}
-
-/// Whether an operation attaches the mount of a slot.
-fn attaches(op: &Op, wanted: Slot) -> bool {
-    match op {
-        Op::AttachRoot { slot }
-        | Op::Attach { slot, .. }
-        | Op::AttachInside { slot, .. }
-        | Op::AttachDevices { slot, .. } => *slot == wanted,
-        Op::Storage(step) => step.needs() == Some(wanted),
-        _ => false,
-    }
 }
 
 fn nanoseconds(begin: Instant) -> u64 {
@@ -472,43 +363,6 @@ fn told(call: &str, errno: i32, note: String) -> Fault {
 /// The name of a call that came as text; calls are few, and live as long as the process.
 fn known(call: &str) -> &'static str {
     String::from(call).leak()
-}
-
-/// While the namespace is made, the caller's effective id is the container's first one: the kernel counts inotify
-/// instances and namespaces per id, and the host's root has only one such budget for all containers.
-struct Accounting {
-    changed: bool,
-}
-
-impl Accounting {
-    fn assume(base: u32) -> Outcome<Self> {
-        if base == 0 {
-            return Ok(Self { changed: false });
-        }
-        set_effective(base)?;
-        let changed = Self { changed: true };
-        // A user id other than 0 has lost its effective capabilities; the permitted ones are still there.
-        let sets = rustix::thread::capabilities(None).call("capget")?;
-        let raised = rustix::thread::CapabilitySets {
-            effective: sets.permitted,
-            ..sets
-        };
-        rustix::thread::set_capabilities(None, raised).call("capset")?;
-        Ok(changed)
-    }
-}
-
-impl Drop for Accounting {
-    fn drop(&mut self) {
-        if self.changed {
-            let _ = set_effective(0);
-        }
-    }
-}
-
-fn set_effective(id: u32) -> Outcome {
-    let keep = nix::unistd::Uid::from_raw(u32::MAX);
-    nix::unistd::setresuid(keep, nix::unistd::Uid::from_raw(id), keep).call("setresuid")
 }
 
 /// Ends a half-made container and waits until it is gone.

@@ -1,14 +1,14 @@
 //! An operation in words: its name, the system call behind it, and its arguments as the kernel gets them.
 
 mod confine;
+mod mounts;
 mod storage;
 
 use std::ffi::CString;
 
 use crate::capabilities;
 use crate::op::{
-    Account, Cgroup, CgroupEntry, Command, Device, IdMap, Lower, MapWriter, Op, Upper, attribute,
-    namespace,
+    Account, Cgroup, CgroupEntry, Command, IdMap, MapWriter, Op, attribute, namespace,
 };
 
 /// An operation in words.
@@ -100,7 +100,7 @@ fn detail(op: &Op) -> String {
         | Op::MemoryLayer { .. }
         | Op::NewMount { .. }
         | Op::BorrowMount { .. }
-        | Op::MakeDevices { .. } => new_mount(op),
+        | Op::MakeDevices { .. } => mounts::detail(op),
         Op::SendMounts
         | Op::ReceiveMounts
         | Op::AttachRoot { .. }
@@ -204,94 +204,6 @@ fn group(op: &Op) -> String {
         .join(", ")
 }
 
-fn new_mount(op: &Op) -> String {
-    match op {
-        Op::CloneTree {
-            source,
-            recursive,
-            attributes,
-            map_ids,
-            ..
-        } => {
-            let deep = if *recursive { "|AT_RECURSIVE" } else { "" };
-            let mapped = if *map_ids {
-                ", MOUNT_ATTR_IDMAP through the container's user namespace"
-            } else {
-                ""
-            };
-            format!(
-                "open_tree({}, OPEN_TREE_CLONE{deep}){}{mapped}",
-                show(source),
-                attributes_suffix(*attributes)
-            )
-        }
-        Op::Overlay {
-            lower,
-            upper,
-            volatile,
-            userxattr,
-            ..
-        } => overlay(lower, upper, *volatile, *userxattr),
-        Op::NewMount {
-            fstype,
-            options,
-            attributes,
-            ..
-        } => {
-            let options = mount_options(options);
-            format!(
-                "{}{options}{}",
-                show(fstype),
-                attributes_suffix(*attributes)
-            )
-        }
-        Op::MemoryLayer {
-            directories,
-            map_ids,
-            ..
-        } => {
-            let names: Vec<_> = directories.iter().map(show).collect();
-            let mapped = if *map_ids { ", MOUNT_ATTR_IDMAP" } else { "" };
-            format!("tmpfs, mode=0755, with {}{mapped}", names.join(" "))
-        }
-        Op::BorrowMount { path, whose, .. } => {
-            format!(
-                "open_tree({}, OPEN_TREE_CLONE) in the mount namespace of {whose}",
-                show(path)
-            )
-        }
-        Op::MakeDevices {
-            devices, map_ids, ..
-        } => {
-            format!(
-                "a tmpfs with {}{}",
-                nodes(devices),
-                if *map_ids { ", MOUNT_ATTR_IDMAP" } else { "" }
-            )
-        }
-        _ => String::new(),
-    }
-}
-
-fn mount_options(options: &[(CString, Option<CString>)]) -> String {
-    let shown = options.iter().map(|(key, value)| match value {
-        Some(value) => format!(", {}={}", show(key), show(value)),
-        None => format!(", {}", show(key)),
-    });
-    shown.collect()
-}
-
-fn overlay(lower: &[Lower], upper: &Upper, volatile: bool, userxattr: bool) -> String {
-    let lower: Vec<_> = lower.iter().map(|layer| show(&layer.path)).collect();
-    let (base, upper, work) = (show(&upper.path), show(&upper.upper), show(&upper.work));
-    let volatile = if volatile { ", volatile" } else { "" };
-    let userxattr = if userxattr { ", userxattr" } else { "" };
-    format!(
-        "overlay, lowerdir={}, upperdir={base}/{upper}, workdir={base}/{work}{volatile}{userxattr}",
-        lower.join(":")
-    )
-}
-
 fn attached(op: &Op) -> String {
     match op {
         Op::SendMounts => "SCM_RIGHTS, over the socket between launcher and init".into(),
@@ -302,7 +214,7 @@ fn attached(op: &Op) -> String {
         Op::AttachInside { base, path, .. } => {
             format!("on {}/{}", crate::plan::slot_path(*base), show(path))
         }
-        Op::AttachDevices { devices, .. } => format!("on /dev, with {}", nodes(devices)),
+        Op::AttachDevices { devices, .. } => format!("on /dev, with {}", mounts::nodes(devices)),
         Op::EtcFiles { files } => {
             let names: Vec<_> = files
                 .iter()
@@ -430,12 +342,4 @@ fn maps(maps: &[IdMap]) -> String {
         .map(|map| format!("{} {} {}", map.inside, map.outside, map.count))
         .collect();
     format!("\"{}\"", lines.join("\\n"))
-}
-
-fn nodes(devices: &[Device]) -> String {
-    devices
-        .iter()
-        .map(|device| show(&device.path))
-        .collect::<Vec<_>>()
-        .join(" ")
 }

@@ -4,11 +4,17 @@
 //! yet. Launcher and init each have their own slots; [`Op::SendMounts`] copies the launcher's to the init.
 
 mod confine;
+mod kernel;
+mod parts;
 mod storage;
 
 use std::ffi::CString;
 
 pub use confine::Confine;
+pub use kernel::{attribute, namespace};
+pub use parts::{
+    Account, Cgroup, CgroupEntry, Command, Device, IdMap, Lower, MapWriter, Target, Upper, User,
+};
 pub use storage::{Bind, BindIds, CopySource, Depth, FILLING, Storage, Travel};
 
 use serde::{Deserialize, Serialize};
@@ -19,54 +25,6 @@ pub type Slot = u8;
 /// How many slots there are.
 pub const SLOTS: usize = 256;
 
-/// Namespaces, with the kernel's names and values (`linux/sched.h`).
-#[allow(missing_docs, reason = "namespaces(7) says what each is")]
-pub mod namespace {
-    pub const CLONE_NEWTIME: u64 = 0x80;
-    pub const CLONE_NEWNS: u64 = 0x0002_0000;
-    pub const CLONE_NEWCGROUP: u64 = 0x0200_0000;
-    pub const CLONE_NEWUTS: u64 = 0x0400_0000;
-    pub const CLONE_NEWIPC: u64 = 0x0800_0000;
-    pub const CLONE_NEWUSER: u64 = 0x1000_0000;
-    pub const CLONE_NEWPID: u64 = 0x2000_0000;
-    pub const CLONE_NEWNET: u64 = 0x4000_0000;
-
-    /// Each with the name that `lsns` has for it.
-    pub const ALL: [(u64, &str, &str); 8] = [
-        (CLONE_NEWUSER, "CLONE_NEWUSER", "user"),
-        (CLONE_NEWNS, "CLONE_NEWNS", "mount"),
-        (CLONE_NEWPID, "CLONE_NEWPID", "pid"),
-        (CLONE_NEWUTS, "CLONE_NEWUTS", "uts"),
-        (CLONE_NEWIPC, "CLONE_NEWIPC", "ipc"),
-        (CLONE_NEWNET, "CLONE_NEWNET", "net"),
-        (CLONE_NEWCGROUP, "CLONE_NEWCGROUP", "cgroup"),
-        (CLONE_NEWTIME, "CLONE_NEWTIME", "time"),
-    ];
-}
-
-/// Mount attributes, with the kernel's names and values (`linux/mount.h`).
-#[allow(missing_docs, reason = "mount_setattr(2) says what each does")]
-pub mod attribute {
-    pub const MOUNT_ATTR_RDONLY: u64 = 0x1;
-    pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
-    pub const MOUNT_ATTR_NODEV: u64 = 0x4;
-    pub const MOUNT_ATTR_NOEXEC: u64 = 0x8;
-    pub const MOUNT_ATTR_NOATIME: u64 = 0x10;
-    pub const MOUNT_ATTR_STRICTATIME: u64 = 0x20;
-    pub const MOUNT_ATTR_NODIRATIME: u64 = 0x80;
-
-    /// Each with its name.
-    pub const ALL: [(u64, &str); 7] = [
-        (MOUNT_ATTR_RDONLY, "MOUNT_ATTR_RDONLY"),
-        (MOUNT_ATTR_NOSUID, "MOUNT_ATTR_NOSUID"),
-        (MOUNT_ATTR_NODEV, "MOUNT_ATTR_NODEV"),
-        (MOUNT_ATTR_NOEXEC, "MOUNT_ATTR_NOEXEC"),
-        (MOUNT_ATTR_NOATIME, "MOUNT_ATTR_NOATIME"),
-        (MOUNT_ATTR_STRICTATIME, "MOUNT_ATTR_STRICTATIME"),
-        (MOUNT_ATTR_NODIRATIME, "MOUNT_ATTR_NODIRATIME"),
-    ];
-}
-
 /// Who applies an operation.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub enum Side {
@@ -74,143 +32,6 @@ pub enum Side {
     Launcher,
     /// The container's first process, before it becomes the command.
     Init,
-}
-
-/// One line of /proc/PID/uid_map or gid_map (user_namespaces(7)).
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct IdMap {
-    /// First id inside.
-    pub inside: u32,
-    /// First id outside.
-    pub outside: u32,
-    /// How many.
-    pub count: u32,
-}
-
-/// Who writes the id maps.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub enum MapWriter {
-    /// The launcher: it is root, or maps just its own ids.
-    Launcher,
-    /// The set-user-id programs newuidmap and newgidmap.
-    Programs,
-}
-
-/// A control group for the container.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Cgroup {
-    /// The directory, e.g. `/sys/fs/cgroup/pids/keelbox/ID`.
-    pub directory: CString,
-    /// Its parent, made when it is missing.
-    pub parent: CString,
-    /// v2: controllers to enable in the parent's `cgroup.subtree_control`, e.g. `+pids`; empty: none.
-    pub enable: CString,
-    /// Control files and what to write into them.
-    pub files: Vec<(CString, CString)>,
-    /// How the container's first process gets in.
-    pub entry: CgroupEntry,
-    /// A failure is passed over: this is a default of ours, nothing that the user asked for.
-    pub best_effort: bool,
-}
-
-/// How a process gets into a cgroup without waiting for an RCU grace period (11 ms).
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub enum CgroupEntry {
-    /// v2: it is born there (`CLONE_INTO_CGROUP`).
-    Clone,
-    /// v1: it writes `0` to `tasks` itself; a single thread that moves itself takes no global lock (Linux 9a3284fad42f).
-    Tasks,
-}
-
-/// What a mount point is made as when it is missing.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub enum Target {
-    /// A directory.
-    Directory,
-    /// An empty file.
-    File,
-}
-
-/// A node of /dev.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Device {
-    /// Its path below /dev.
-    pub path: CString,
-    /// The host's node, for kernels that cannot have one of the container's own.
-    pub source: CString,
-    /// Whether it is a block device.
-    pub block: bool,
-    /// Major number.
-    pub major: u32,
-    /// Minor number.
-    pub minor: u32,
-    /// Permission bits.
-    pub mode: u32,
-    /// User and group, as on the host.
-    pub owner: (u32, u32),
-}
-
-/// The writable layer of an overlay: two directories below one mount.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Upper {
-    /// The mount that has both.
-    pub base: Slot,
-    /// The path of that mount's root on the host, for kernels that cannot take the layer as an fd; empty: it has none.
-    pub path: CString,
-    /// The directory that gets what is written.
-    pub upper: CString,
-    /// The kernel's scratch directory beside it.
-    pub work: CString,
-}
-
-/// A lower layer of an overlay.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Lower {
-    /// The mount.
-    pub slot: Slot,
-    /// Its path on the host, for kernels that cannot take the layer as an fd.
-    pub path: CString,
-}
-
-/// Who the command runs as.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct User {
-    /// `name|uid[:group|gid]`, looked up in the container's own /etc/passwd and /etc/group.
-    pub spec: CString,
-    /// More groups, likewise.
-    pub add_groups: Vec<CString>,
-    /// Whether setgroups(2) is allowed (not with a single mapped id) and wanted.
-    pub set_groups: bool,
-    /// Whether HOME is to be set from /etc/passwd.
-    pub set_home: bool,
-}
-
-/// A user for /etc/passwd, with a group of the same name.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Account {
-    /// Its name.
-    pub name: String,
-    /// Its user id.
-    pub uid: u32,
-    /// Its group's id.
-    pub gid: u32,
-    /// Its home directory.
-    pub home: String,
-}
-
-/// The command.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Command {
-    /// Paths to try, in order: one when the command has a slash, else one for each directory of PATH.
-    pub candidates: Vec<CString>,
-    /// Its arguments, the command itself first.
-    pub argv: Vec<CString>,
-    /// `KEY=value`.
-    pub env: Vec<CString>,
-    /// Its umask.
-    pub umask: u32,
-    /// Our init stays as pid 1 and the command is its child.
-    pub init: bool,
 }
 
 /// One operation.

@@ -1,18 +1,22 @@
 //! The supervisor: starts the container, stays beside it, and clears up after it.
 
+mod ended;
+mod reporter;
+
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use keelbox_process::{Container, Failed, Report, launch, receive, send};
+use keelbox_process::{Container, launch, receive, send};
 use keelbox_spec::op::{Op, namespace};
 use keelbox_spec::start::Start;
+use reporter::{Reporter, tell_failure};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::pty::OpenptFlags;
 
 use crate::leftovers::Leftovers;
-use crate::protocol::{Event, Exited, Request, SOCKET, VERSION};
+use crate::protocol::{Event, Request, SOCKET, VERSION};
 use crate::terminal::Saved;
 use crate::{deliver, drain, record};
 
@@ -78,38 +82,6 @@ pub fn supervise(start: Start, inherited: Inherited) {
         }
     }
     drop(inherited.ids);
-}
-
-struct Reporter<'a> {
-    control: BorrowedFd<'a>,
-}
-
-impl Report for Reporter<'_> {
-    fn done(&mut self, index: u32, nanoseconds: u64) {
-        let _ = send(self.control, &Event::Done { index, nanoseconds }, &[]);
-    }
-
-    fn namespaces(&mut self) -> Vec<OwnedFd> {
-        let received = receive::<Request>(self.control).ok().flatten();
-        received.map(|received| received.fds).unwrap_or_default()
-    }
-
-    fn ready(&mut self) {
-        let _ = send(self.control, &Event::Ready, &[]);
-        // Anything but `Proceed`, or a client that is gone, also lets the start go on: the loop deals with it.
-        let _ = receive::<Request>(self.control);
-    }
-}
-
-fn tell_failure(control: BorrowedFd<'_>, failed: Failed) {
-    let fault = failed.fault;
-    let event = Event::Failed {
-        index: failed.index,
-        call: fault.call.to_owned(),
-        errno: fault.errno.raw(),
-        note: keelbox_process::cut(fault.note),
-    };
-    let _ = send(control, &event, &[]);
 }
 
 /// Where other commands reach this supervisor. By way of the directory's fd, since a socket's path is short (unix(7)).
@@ -371,43 +343,6 @@ impl Supervisor {
             while matches!(receive::<Request>(client), Ok(Some(_))) {}
         }
         self.lose_client();
-    }
-
-    fn exited(&self) -> Exited {
-        let wall_micros = u64::try_from(self.begin.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let Ok(exit) = keelbox_sys::wait::wait(self.container.pidfd.as_fd()) else {
-            return Exited {
-                signal: Some(9),
-                wall_micros,
-                ..Exited::default()
-            };
-        };
-        let replaced = exit
-            .signal
-            .is_some_and(|signal| signal == 9)
-            .then_some(self.replaced)
-            .flatten();
-        Exited {
-            code: exit.code,
-            signal: replaced.or(exit.signal),
-            wall_micros,
-            cpu_micros: self.cpu_micros().unwrap_or(exit.cpu_micros),
-            max_memory: exit.max_rss,
-            oom_killed: false,
-        }
-    }
-
-    /// CPU time of the whole container, which every cgroup v2 counts (`cpu.stat`).
-    fn cpu_micros(&self) -> Option<u64> {
-        let stat = |group: &std::ffi::CString| {
-            std::fs::read_to_string(format!("{}/cpu.stat", group.to_str().ok()?)).ok()
-        };
-        let text = self.leftovers.cgroups.iter().find_map(stat)?;
-        text.lines()
-            .find_map(|line| line.strip_prefix("usage_usec "))?
-            .trim()
-            .parse()
-            .ok()
     }
 }
 

@@ -58,6 +58,15 @@ const CGROUP_DIRECTORY: Fresh<'_> = Fresh {
     why: "holds one directory for each hierarchy that the container has a group in",
 };
 
+const CGROUP_PIDS: Fresh<'_> = Fresh {
+    slot: slots::CGROUP_V1,
+    fstype: "cgroup",
+    options: &[("pids", "")],
+    attributes: READ_ONLY,
+    target: Place::Inside(slots::CGROUP, "pids", true),
+    why: "the container's own group in the v1 hierarchy that has the pids controller",
+};
+
 pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     if context.can_mount(namespace::CLONE_NEWPID) {
         let options = &confinement::proc_options(context)?;
@@ -221,21 +230,11 @@ fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         .v1
         .get("pids")
         .is_some_and(|mount| has_group(steps, mount));
-    let attributes = guarded(context);
-    let (writing, why) = v2_access(context);
-    let v2_at = |slot, target| Fresh {
-        slot,
-        fstype: "cgroup2",
-        options: &[],
-        attributes: writing,
-        target,
-        why,
-    };
     // crun looks for a file system that can hold hierarchies, even where it is to use none.
     let bare = context.request.confinement.nested && !v2 && !pids;
     if host.v1.is_empty() && !bare {
         return if v2 {
-            fresh(steps, &v2_at(slots::CGROUP, SYS_FS_CGROUP))
+            fresh(steps, &cgroup_v2(context, slots::CGROUP, SYS_FS_CGROUP))
         } else {
             Ok(())
         };
@@ -244,34 +243,29 @@ fn cgroups(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
         fresh(steps, &CGROUP_DIRECTORY)?;
     }
     if v2 {
-        fresh(
-            steps,
-            &v2_at(
-                slots::CGROUP_V2,
-                Place::Inside(slots::CGROUP, "unified", true),
-            ),
-        )?;
+        let target = Place::Inside(slots::CGROUP, "unified", true);
+        fresh(steps, &cgroup_v2(context, slots::CGROUP_V2, target))?;
     }
     if pids {
-        let why = "the container's own group in the v1 hierarchy that has the pids controller";
-        let (fstype, options, target) = (
-            "cgroup",
-            &[("pids", "")],
-            Place::Inside(slots::CGROUP, "pids", true),
-        );
-        fresh(
-            steps,
-            &Fresh {
-                slot: slots::CGROUP_V1,
-                fstype,
-                options,
-                attributes,
-                target,
-                why,
-            },
-        )?;
+        let own = Fresh {
+            attributes: guarded(context),
+            ..CGROUP_PIDS
+        };
+        fresh(steps, &own)?;
     }
     Ok(())
+}
+
+fn cgroup_v2<'a>(context: &Context<'_>, slot: Slot, target: Place<'a>) -> Fresh<'a> {
+    let (attributes, why) = v2_access(context);
+    Fresh {
+        slot,
+        fstype: "cgroup2",
+        options: &[],
+        attributes,
+        target,
+        why,
+    }
 }
 
 fn v2_access(context: &Context<'_>) -> (u64, &'static str) {
