@@ -239,6 +239,7 @@ impl<'a> Stage<'a> {
 
     /// Puts everything in place, the records last: from then on the images are there.
     pub(super) fn publish(self) -> Result<(), Failure> {
+        self.work.flush()?;
         let _lock = lock::shared(self.store)?;
         let new: Vec<_> = self
             .images
@@ -317,6 +318,7 @@ pub(super) fn restore_layer(
         member,
     };
     let made = stage.unpack(&source, &layer.chain_id, below)?;
+    stage.work.flush()?;
     match &made.made {
         Some(made) => place_layer(made, &store.layer(&layer.chain_id)),
         None => Ok(()),

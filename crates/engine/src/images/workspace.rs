@@ -7,12 +7,15 @@ use keelbox_image::Store;
 use keelbox_spec::failure::Failure;
 
 use crate::collect::entries;
-use crate::store::{is_unlinked, make_locked, new_id, open_directory, remove_path, try_lock};
+use crate::store::{
+    is_unlinked, make_locked, new_id, open_directory, remove_path, store_failure, try_lock,
+};
 
 /// A directory below the store's `tmp`, gone with this value.
 pub(super) struct Workspace {
     path: PathBuf,
-    _lock: OwnedFd,
+    /// Open and locked.
+    directory: OwnedFd,
 }
 
 impl Workspace {
@@ -22,8 +25,16 @@ impl Workspace {
         let mut id = new_id()?;
         id.truncate(32);
         let path = store.tmp().join(id);
-        let lock = make_locked(&path)?;
-        Ok(Self { path, _lock: lock })
+        let directory = make_locked(&path)?;
+        Ok(Self { path, directory })
+    }
+
+    /// Waits until all that was made here is on the disk, before any of it gets a name that others trust: after a power cut
+    /// a layer of that name would else be taken for whole whose files are empty. One call for all of them: to wait for each
+    /// file would take longer than to make it, and on a tmpfs it is nothing.
+    pub(super) fn flush(&self) -> Result<(), Failure> {
+        rustix::fs::syncfs(&self.directory)
+            .map_err(|errno| store_failure("write to", &self.path, &errno.into()))
     }
 
     /// Where it is.
