@@ -1,11 +1,11 @@
 /** A kernel with AppArmor, and settings that keep ordinary users from user namespaces: what is said, and that it helps. */
 import {spawn} from 'node:child_process';
-import {existsSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs';
+import {cpSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {ExecutionContext} from 'ava';
 import {command, keelbox, specFolder, testUser} from './helpers/cli';
-import {refused} from './helpers/inside';
+import {answer, inside, refused, runIn} from './helpers/inside';
 import {lane, patience} from './helpers/lane';
 import {busybox, busyboxRoot} from './helpers/roots';
 import {finish} from './helpers/within';
@@ -85,6 +85,96 @@ test.serial('a profile that keeps this process from mounting is named', async t 
       fix: /profile|apparmor=unconfined/,
     });
   }
+});
+
+const PROC_LABEL = 'cat /proc/self/attr/apparmor/current /proc/self/attr/current';
+
+/** What a container may do, mounts too, but to read one file: that the profile is more than a name. */
+const profile = (name: string, more = '') =>
+  `profile ${name} flags=(attach_disconnected) {\n  file,\n  capability,\n  network,\n  signal,\n  unix,\n  ptrace,\n  mount,\n  umount,\n  pivot_root,\n  deny /etc/hostname r,\n${more}}`;
+
+const labelled = (name: string) => `${name} (enforce)\n${name} (enforce)\n`;
+
+test.serial('info says that AppArmor is on', async t => {
+  t.regex((await keelbox(['info'])).stdout, /^AppArmor: +on$/m);
+  t.is(JSON.parse((await keelbox(['info', '--json'])).stdout).apparmor, true);
+});
+
+test.serial('a named profile is what the command runs under, and binds its root', async t => {
+  await load(t, profile('kb-named'));
+  const flags = ['--security-opt', 'apparmor=kb-named'];
+  for (const who of [{}, USER]) {
+    const script = `${PROC_LABEL}; cat /etc/hostname 2>/dev/null || echo refused; cat /etc/hosts >/dev/null && echo read`;
+    t.is(await answer(t, script, {...who, flags}), `${labelled('kb-named')}refused\nread\n`);
+  }
+  t.is(await answer(t, PROC_LABEL, {flags: [...flags, '--privileged']}), labelled('kb-named'));
+  t.is(await answer(t, PROC_LABEL, {flags: [...flags, '--pid=host']}), labelled('kb-named'));
+});
+
+test.serial('the default profile is applied as soon as it is loaded, but never where it was declined', async t => {
+  const unconfined = 'unconfined\nunconfined\n';
+  t.is(await answer(t, PROC_LABEL), unconfined);
+  await load(t, profile('keelbox-default'));
+  for (const who of [{}, USER]) {
+    t.is(await answer(t, PROC_LABEL, who), labelled('keelbox-default'));
+    t.is(await answer(t, PROC_LABEL, {...who, flags: ['--security-opt', 'apparmor=unconfined']}), unconfined);
+  }
+  t.is(await answer(t, PROC_LABEL, {flags: ['--privileged']}), unconfined);
+});
+
+test.serial('a profile that is not loaded ends the run before the command', async t => {
+  for (const who of [{}, USER]) {
+    const result = await inside('echo ran', {...who, flags: ['--security-opt', 'apparmor=kb-missing']});
+    refused(t, result, {
+      code: 'ERR_KEELBOX_KERNEL',
+      says: '"kb-missing"',
+      why: 'no profile of that name is loaded',
+      fix: 'apparmor_parser',
+    });
+  }
+});
+
+test.serial('a caller whose own profile forbids the change does not run the command without it', async t => {
+  await load(t, profile('kb-named'));
+  await load(t, profile('kb-outer'));
+  const {file, args, options} = command([
+    'run',
+    '--rm',
+    '--security-opt',
+    'apparmor=kb-named',
+    'host',
+    '--',
+    'echo',
+    'ran',
+  ]);
+  const result = await finish('aa-exec', ['-p', 'kb-outer', '--', file, ...args], options);
+  refused(t, result, {code: 'ERR_KEELBOX_KERNEL', says: '"kb-named"', fix: 'another profile'});
+});
+
+/** CVE-2025-64750, CVE-2025-65105, CVE-2025-52881, CVE-2019-16884: the label went to a file that was not the kernel's. */
+test.serial('no root and no mount redirects what asks for the profile', async t => {
+  await load(t, profile('kb-named'));
+  const flags = ['--security-opt', 'apparmor=kb-named'];
+  const decoy = path.join(specFolder(), 'decoy');
+  writeFileSync(decoy, 'kb-named (enforce)\n');
+  for (const file of [
+    'self/attr/apparmor/exec',
+    'thread-self/attr/apparmor/exec',
+    'thread-self/attr/exec',
+    '1/attr/exec',
+  ]) {
+    const result = await inside('echo ran', {flags: [...flags, '-v', `${decoy}:/proc/${file}`]});
+    t.deepEqual([result.exitCode, result.stdout], [125, ''], result.stderr);
+  }
+  const rootfs = await busyboxRoot();
+  const redirected = path.join(specFolder(), 'redirected');
+  cpSync(rootfs, redirected, {recursive: true, verbatimSymlinks: true});
+  mkdirSync(path.join(redirected, 'fake/thread-self/attr/apparmor'), {recursive: true});
+  writeFileSync(path.join(redirected, 'fake/thread-self/attr/apparmor/exec'), 'kb-named (enforce)\n', {mode: 0o666});
+  rmSync(path.join(redirected, 'proc'), {recursive: true, force: true});
+  symlinkSync('/fake', path.join(redirected, 'proc'));
+  const result = await runIn(['cat', '/proc/self/attr/current'], {flags, rootfs: `${redirected}:O`});
+  t.log(result);
 });
 
 /** As `keelbox run` starts it where AppArmor restricts user namespaces. */

@@ -167,6 +167,8 @@ export interface HostReport {
   cgroups: 'v2' | 'v1' | 'hybrid' | 'none';
   /** Controller name to where it is usable (`v1`, `v2`). */
   controllers: Record<string, string>;
+  /** Whether the kernel has AppArmor switched on. */
+  apparmor: boolean;
   containers: {total: number; running: number; exited: number};
   idRange: string;
 }

@@ -42,7 +42,7 @@ module.exports = {
     if (found.status === 'running' && !force) fail(reference + ' is running', {code: 'ERR_KEELBOX_INVALID_ARG', exitCode: 2, hint: 'keelbox rm -f ' + reference});
     return found.id;
   },
-  info: () => ({version: '0.1.0', runtimePath: '/x', kernel: '6.1.0', arch: 'x86_64', rootless: false, root: '/var/lib/keelbox', runRoot: '/run/keelbox', cgroups: 'v2', controllers: {pids: 'v2'}, containers: {total: 3, running: 1, exited: 1}, idRange: '100000+65536'}),
+  info: () => ({version: '0.1.0', runtimePath: '/x', kernel: '6.1.0', arch: 'x86_64', rootless: false, root: '/var/lib/keelbox', runRoot: '/run/keelbox', cgroups: 'v2', controllers: {pids: 'v2'}, apparmor: false, containers: {total: 3, running: 1, exited: 1}, idRange: '100000+65536'}),
 };
 `;
 

@@ -35,6 +35,7 @@ function infoText(host: HostReport): string {
     ['Run state', host.runRoot],
     ['Cgroups', host.cgroups],
     ['Controllers', controllers.join(', ') || 'none that can be used'],
+    ['AppArmor', host.apparmor ? 'on' : 'off'],
     ['User ids', host.idRange],
     ['Containers', `${total} (${running} running, ${exited} exited)`],
   ];

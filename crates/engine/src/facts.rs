@@ -16,6 +16,7 @@ use keelbox_spec::request::{NamespacesRequest, RunRequest};
 use rustix::process::{Resource, getrlimit};
 
 use crate::caller::{self, is_host_root};
+pub(crate) use confinement::has_apparmor;
 
 /// Where newuidmap and newgidmap are looked for.
 const PROGRAM_DIRECTORIES: [&str; 5] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];

@@ -34,6 +34,8 @@ pub struct HostReport {
     pub cgroups: &'static str,
     /// Controller name to `v1` or `v2`.
     pub controllers: BTreeMap<String, &'static str>,
+    /// Whether the kernel has `AppArmor` switched on, for `--security-opt apparmor=`.
+    pub apparmor: bool,
     /// How many containers there are.
     pub containers: Counts,
     /// Host ids that the caller's containers have: ranges of these for root, all of these for an ordinary user.
@@ -85,6 +87,7 @@ pub fn info(roots: &Roots) -> Result<HostReport, Failure> {
             (false, true) => "none",
         },
         controllers,
+        apparmor: facts::has_apparmor(),
         containers: Counts {
             total: containers.len(),
             running,
