@@ -289,7 +289,6 @@ test('run --security-opt is read with "=" and ":"', t => {
 });
 
 const notYet = [
-  'run --mount type=image,src=x,dst=/x host',
   'run --device /dev/null:r host',
   'run -d host',
   'run --publish 80:80 host',

@@ -73,7 +73,18 @@ export interface TmpfsMount {
   options: string;
 }
 
-export type MountRequest = BindMount | VolumeMount | TmpfsMount;
+export interface ImageMount {
+  type: 'image';
+  /** A stored image: a name, an id, or the beginning of one alone. */
+  source: string;
+  target: string;
+  /** What is written goes to a layer that goes with the container. Default: nothing can be written. */
+  writable?: boolean;
+  /** A path in the image. */
+  subpath?: string;
+}
+
+export type MountRequest = BindMount | VolumeMount | TmpfsMount | ImageMount;
 
 export interface DeviceRequest {
   source: string;

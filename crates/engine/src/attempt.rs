@@ -25,7 +25,9 @@ use crate::plan_view::StepView;
 use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
 use crate::store::{Place, internal, new_id};
-use crate::{binaries, facts, host_root, ids, names, source, spawn, storage, translate, volumes};
+use crate::{
+    binaries, facts, host_root, ids, images, names, source, spawn, storage, translate, volumes,
+};
 
 /// A start that failed, and what this machine lacks if that is why.
 pub(crate) struct Refused {
@@ -67,6 +69,7 @@ impl<'a> Attempt<'a> {
         let image = source::image(roots, request, true)?;
         let resolved = volumes::resolve(roots, whole, &image, &mut gathered.facts, true)?;
         let request = resolved.request.as_ref();
+        images::mounted(roots, &request.mounts, &mut gathered.facts)?;
         let id = new_id()?;
         let count = looked.range(request, &image, &host)?;
         let (ids, base) = match looked.range {
@@ -259,7 +262,7 @@ fn fill(
         .map_err(|failure| (failure, None))?;
     make_layers(place, plan)
         .and_then(|()| make_plain_root(place, image, planned))
-        .and_then(|()| place.write_config(&config(place, &name, request, image, plan)))
+        .and_then(|()| place.write_config(&config(place, &name, request, image, (plan, planned))))
         .map_err(|failure| (failure, Some(name.clone())))?;
     Ok(name)
 }
@@ -303,8 +306,12 @@ fn config(
     name: &str,
     request: &RunRequest,
     image: &ImageConfig,
-    plan: &Plan,
+    (plan, planned): (&Plan, &plan::Place),
 ) -> Config {
+    let (mounted_images, mut layers) = images::kept(&planned.storage);
+    if let Some(stored) = &image.stored {
+        layers.extend(stored.layers.iter().cloned());
+    }
     let command = plan.steps.iter().find_map(|step| match &step.op {
         Op::Execute(command) => Some(
             command
@@ -331,11 +338,8 @@ fn config(
         mounts: request.mounts.clone(),
         root: Some(RootRecord::of(&image.root)),
         image_id: image.stored.as_ref().map(|stored| stored.id.clone()),
-        layers: image
-            .stored
-            .as_ref()
-            .map(|stored| stored.layers.clone())
-            .unwrap_or_default(),
+        mounted_images: mounted_images.into_iter().collect(),
+        layers: layers.into_iter().collect(),
         binaries: binaries::key_of(&image.root),
     }
 }

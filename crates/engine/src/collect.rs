@@ -138,11 +138,12 @@ pub(crate) fn remove_container(roots: &Roots, id: &str) {
     if let Some(config) = config.as_ref().filter(|config| config.rm) {
         volumes::drop_unused(roots, id, &volumes::anonymous_of(config));
     }
-    let image = config.as_ref().and_then(|config| config.image_id.clone());
+    let images = config.iter().flat_map(Config::images).cloned();
+    let images: Vec<_> = images.collect();
     let _ = std::fs::remove_file(path.join("config.json"));
     remove_name(roots, id, config);
     remove_path(&path);
-    if let Some(image) = image {
+    for image in images {
         images::after_container(roots, &image);
     }
 }

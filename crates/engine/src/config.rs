@@ -42,12 +42,22 @@ pub(crate) struct Config {
     /// The id of the stored image that it was made of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) image_id: Option<String>,
-    /// The chain ids of that image's layers: they stay as long as this container does.
+    /// The ids of stored images that are mounted in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mounted_images: Vec<String>,
+    /// The chain ids of those images' layers: they stay as long as this container does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) layers: Vec<String>,
     /// The key of its root, when that is made of programs (`binaries`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) binaries: Option<String>,
+}
+
+impl Config {
+    /// The ids of the stored images that it needs.
+    pub(crate) fn images(&self) -> impl Iterator<Item = &String> {
+        self.image_id.iter().chain(&self.mounted_images)
+    }
 }
 
 /// `state.json`, which the supervisor writes.

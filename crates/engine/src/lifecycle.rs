@@ -13,7 +13,7 @@ use crate::fallback::Fallback;
 use crate::namespaces::Looked;
 use crate::plan_view::{PlanView, StepView};
 use crate::roots::Roots;
-use crate::{facts, ids, source, storage, volumes};
+use crate::{facts, ids, images, source, storage, volumes};
 
 /// A step that has been done.
 #[derive(Clone, Debug, Serialize)]
@@ -70,6 +70,7 @@ pub fn plan(roots: &Roots, request: &RunRequest) -> Result<PlanView, Failure> {
     let whole = volumes::with_other_containers(roots, request)?;
     let mut gathered = storage::gather(&whole)?;
     let resolved = volumes::resolve(roots, whole, &image, &mut gathered.facts, false)?;
+    images::mounted(roots, &resolved.request.mounts, &mut gathered.facts)?;
     let request = resolved.request.as_ref();
     let id = "0123456789abcdef".repeat(4);
     let place = plan::Place {

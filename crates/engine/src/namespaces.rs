@@ -8,7 +8,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::host::HostFacts;
 use keelbox_spec::image::ImageConfig;
-use keelbox_spec::namespaces::{Asked, Found, Join, Source, User, Userns, decide, pool};
+use keelbox_spec::namespaces::{
+    Asked, Found, Join, Source, User, Userns, check_largest, decide, pool,
+};
 use keelbox_spec::op::namespace;
 use keelbox_spec::request::RunRequest;
 
@@ -200,7 +202,8 @@ impl Looked {
         if host.is_rootless() || userns != Userns::Own {
             return Ok(0);
         }
-        Ok(pool(&self.asked.user))
+        check_largest(&self.asked.user, image)?;
+        Ok(pool(&self.asked.user, image))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::{ImageConfig, Root};
-use keelbox_spec::request::{RootRequest, RunRequest, SeccompRequest};
+use keelbox_spec::request::{MountRequest, RootRequest, RunRequest, SeccompRequest};
 use keelbox_spec::seccomp_profile::{self, Document};
 
 use crate::roots::Roots;
@@ -28,10 +28,15 @@ pub(crate) fn image(
 
 /// The store's lock, for a request whose image is in the store.
 pub(crate) fn hold(roots: &Roots, request: &RunRequest) -> Result<Option<OwnedFd>, Failure> {
-    match &request.root {
-        RootRequest::Image { name } if name != "host" => images::hold(roots),
-        _ => Ok(None),
+    let is_stored = matches!(&request.root, RootRequest::Image { name } if name != "host");
+    let mounts_one = |mount: &MountRequest| matches!(mount, MountRequest::Image { .. });
+    // Another container's mounts are not looked at yet.
+    let may_mount =
+        request.mounts.iter().any(mounts_one) || !request.storage.volumes_from.is_empty();
+    if is_stored || may_mount {
+        return images::hold(roots);
     }
+    Ok(None)
 }
 
 /// What to tell of an image for another kind of machine: its programs run only where the kernel has an emulator for them.

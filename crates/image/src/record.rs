@@ -33,6 +33,9 @@ pub struct ImageRecord {
     pub platform: Platform,
     /// Bytes of its layers, unpacked.
     pub size: u64,
+    /// The largest user or group id that a file of it has.
+    #[serde(default)]
+    pub largest_id: u32,
     /// Lowest first.
     pub layers: Vec<LayerRecord>,
     /// How to run it.
@@ -67,6 +70,9 @@ pub struct StoredLayer {
     pub size: u64,
     /// Entries of its tar.
     pub entries: u64,
+    /// The largest user or group id in it.
+    #[serde(default)]
+    pub largest_id: u32,
 }
 
 /// What was found when a layer was unpacked.
@@ -76,6 +82,8 @@ pub struct LayerShape {
     pub size: u64,
     /// Entries of its tar.
     pub entries: u64,
+    /// The largest user or group id in it.
+    pub largest_id: u32,
 }
 
 impl StoredLayer {
@@ -89,6 +97,7 @@ impl StoredLayer {
             blob,
             size: shape.size,
             entries: shape.entries,
+            largest_id: shape.largest_id,
         }
     }
 

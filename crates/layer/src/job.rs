@@ -80,6 +80,8 @@ pub struct Unpacked {
     pub tar_size: u64,
     /// Entries.
     pub entries: u64,
+    /// The largest user or group id that an entry has.
+    pub largest_id: u32,
     /// Lines for the user about what was left out, e.g. device nodes.
     pub notes: Vec<String>,
 }

@@ -3,9 +3,10 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use keelbox_spec::op::attribute::MOUNT_ATTR_RDONLY;
 use keelbox_spec::op::{Lower, Slot, Upper};
 use keelbox_sys::Errno;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::mount::{
     MoveMountFlags, UnmountFlags, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string,
 };
@@ -50,6 +51,9 @@ pub fn overlay(
     how: Treatment,
     mapped: Option<Mapped<'_>>,
 ) -> Outcome<OwnedFd> {
+    if let Some(model) = lower.first().filter(|_| upper.like_lower) {
+        imitate(slots.get(model.slot)?, slots.get(upper.base)?, &upper.upper)?;
+    }
     let _identity = FsIdentity::assume(mapped.as_ref().map_or((0, 0), |mapped| mapped.owner));
     match by_fd(slots, lower, upper, how) {
         // Before Linux 6.13 a layer cannot be an fd; `lowerdir+` itself is of 6.5.
@@ -59,6 +63,25 @@ pub fn overlay(
         },
         other => other,
     }
+}
+
+/// Gives the writable layer's root the mode and the owner of the directory that it lies over. Both are seen through mounts
+/// that map ids alike.
+fn imitate(model: BorrowedFd<'_>, base: BorrowedFd<'_>, name: &CStr) -> Outcome {
+    /// What the kernel shows for an id that is not mapped (/proc/sys/kernel/overflowuid): nobody's to give.
+    const NOBODY: u32 = 65_534;
+    let stat = rustix::fs::fstat(model).call("fstat")?;
+    let known = |id: u32| (id != NOBODY).then_some(id);
+    let owner = known(stat.st_uid).map(Uid::from_raw);
+    let group = known(stat.st_gid).map(Gid::from_raw);
+    let on = |fault: Fault| fault.on(name.to_string_lossy());
+    rustix::fs::chownat(base, name, owner, group, AtFlags::SYMLINK_NOFOLLOW)
+        .call("fchownat")
+        .map_err(on)?;
+    let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+    rustix::fs::chmodat(base, name, mode, AtFlags::empty())
+        .call("fchmodat")
+        .map_err(on)
 }
 
 fn by_fd(slots: &Slots, lower: &[Lower], upper: &Upper, how: Treatment) -> Outcome<OwnedFd> {
@@ -92,7 +115,9 @@ fn finish(context: &OwnedFd, how: Treatment, base: BorrowedFd<'_>) -> Outcome<Ow
     }
     set_source(context, OVERLAY);
     let mount = create(context, OVERLAY, how.attributes)?;
-    check_writable(&mount, base)?;
+    if how.attributes & MOUNT_ATTR_RDONLY == 0 {
+        check_writable(&mount, base)?;
+    }
     Ok(mount)
 }
 

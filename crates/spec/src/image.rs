@@ -37,6 +37,8 @@ pub struct StoredImage {
     pub id: String,
     /// The chain ids of its layers in hex, lowest first.
     pub layers: Vec<String>,
+    /// The largest user or group id that a file of it has.
+    pub largest_id: u32,
     /// What its programs are for, in Go's word, e.g. `amd64`.
     pub architecture: String,
 }

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 pub use choices::{Choices, is_hostname};
 pub use root::{has_plain_root, layer_names};
 pub use slots::{DATA as DATA_SLOT, DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
-pub use storage::{HostDevice, StorageFacts, VolumeFacts, VolumeKind};
+pub use storage::{HostDevice, ImageFacts, StorageFacts, VolumeFacts, VolumeKind};
 pub use volumes::file_key;
 pub use without::Without;
 

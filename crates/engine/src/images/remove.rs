@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::sweep::{containers, sweep};
 use super::{lock, open_store, resolve, workspace};
 use crate::collect::collect;
+use crate::config::Config;
 use crate::list::number;
 use crate::roots::Roots;
 use crate::store::store_failure;
@@ -129,7 +130,7 @@ fn refuse(roots: &Roots, text: &str, image: &ImageRecord, its: &[String]) -> Res
     let id = image.id.to_string();
     let users: Vec<_> = containers(roots)
         .into_iter()
-        .filter(|config| config.image_id.as_ref() == Some(&id))
+        .filter(|config| config.images().any(|image| *image == id))
         .map(|config| config.name)
         .collect();
     let in_use = |why: String, hint: String| {
@@ -172,15 +173,13 @@ pub fn prune_images(
     collect(roots);
     workspace::collect(&store);
     let lock = lock::exclusive(&store)?;
-    let used: Vec<_> = containers(roots)
-        .into_iter()
-        .filter_map(|config| config.image_id)
-        .collect();
+    let containers = containers(roots);
+    let used: Vec<_> = containers.iter().flat_map(Config::images).collect();
     let mut removed = RemovedImage::default();
     for image in keelbox_image::images(&store) {
         let (its, id) = (names_of(&store, &image), image.id.to_string());
         let wanted = candidates.is_none_or(|candidates| candidates.contains(&id));
-        if used.contains(&id) || !wanted || !(all || its.is_empty()) {
+        if used.contains(&&id) || !wanted || !(all || its.is_empty()) {
             continue;
         }
         remove_names(&store, &its)?;

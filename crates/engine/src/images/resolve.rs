@@ -98,6 +98,7 @@ pub(crate) fn image_config(roots: &Roots, name: &str) -> Result<ImageConfig, Fai
             .iter()
             .map(|layer| layer.chain_id.hex().to_owned())
             .collect(),
+        largest_id: image.largest_id,
         architecture: image.platform.architecture.clone(),
     };
     let config = image.config;

@@ -65,17 +65,16 @@ impl<'a> Stage<'a> {
     pub(super) fn add(&mut self, candidate: Candidate) -> Result<ImageRecord, Failure> {
         let mut layers: Vec<LayerRecord> = Vec::new();
         let mut blobs: Vec<Descriptor> = Vec::new();
-        let mut size = 0u64;
+        let (mut size, mut largest_id) = (0u64, 0);
         for source in &candidate.layers {
             let chain_id = source
                 .diff_id
                 .chained(layers.last().map(|layer| &layer.chain_id));
             let blob = self.layer(source, &chain_id, &layers)?;
-            size = size.saturating_add(
-                self.layers
-                    .get(&chain_id)
-                    .map_or(0, |layer| layer.record.size),
-            );
+            if let Some(layer) = self.layers.get(&chain_id) {
+                size = size.saturating_add(layer.record.size);
+                largest_id = largest_id.max(layer.record.largest_id);
+            }
             blobs.push(descriptor(
                 source.compression.layer_media_type(),
                 &blob,
@@ -99,6 +98,7 @@ impl<'a> Stage<'a> {
             created: config.created.clone().unwrap_or_default(),
             platform: config.platform(),
             size,
+            largest_id,
             layers,
             config: config.config.clone(),
         };
@@ -216,6 +216,7 @@ impl<'a> Stage<'a> {
         let shape = LayerShape {
             size: unpacked.tar_size,
             entries: unpacked.entries,
+            largest_id: unpacked.largest_id,
         };
         let record = StoredLayer::new(chain_id.clone(), diff_id, blob, shape);
         record.write(&directory)?;

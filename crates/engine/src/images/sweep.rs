@@ -15,12 +15,12 @@ use crate::config::{self, Config};
 use crate::roots::Roots;
 use crate::store::{open_directory, store_failure};
 
-/// The containers that were made of stored images.
+/// The containers that were need stored images.
 pub(super) fn containers(roots: &Roots) -> Vec<Config> {
     entries(&roots.containers())
         .iter()
         .filter_map(|id| config::read(&roots.containers().join(id), "config.json"))
-        .filter(|config: &Config| config.image_id.is_some())
+        .filter(|config: &Config| config.images().next().is_some())
         .collect()
 }
 

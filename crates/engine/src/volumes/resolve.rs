@@ -73,6 +73,17 @@ fn taken_over(mount: MountRequest, read_only: bool) -> Option<MountRequest> {
             settings,
             anonymous: false,
         }),
+        MountRequest::Image {
+            source,
+            target,
+            writable,
+            subpath,
+        } => Some(MountRequest::Image {
+            source,
+            target,
+            writable: writable && !read_only,
+            subpath,
+        }),
         MountRequest::Tmpfs { .. } => None,
     }
 }

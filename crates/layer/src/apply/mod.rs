@@ -47,6 +47,7 @@ pub(crate) struct Applier {
     single_id: bool,
     attributes: Attributes,
     notes: Notes,
+    largest_id: u32,
 }
 
 impl Applier {
@@ -59,6 +60,7 @@ impl Applier {
             single_id: job.single_id,
             attributes: Attributes::new(job.format),
             notes: Notes::default(),
+            largest_id: 0,
         };
         if job.format != Format::Plain {
             // The archive implies its root directory until it has an entry for it.
@@ -73,6 +75,9 @@ impl Applier {
         entry: &Entry,
         reader: &mut Reader<R>,
     ) -> Result<(), Fault> {
+        if entry.kind != Kind::HardLink {
+            self.largest_id = self.largest_id.max(entry.uid).max(entry.gid);
+        }
         let Some((parents, name)) = names::split(&entry.path)? else {
             if entry.kind != Kind::Directory {
                 return Err(Fault::archive(
@@ -103,6 +108,11 @@ impl Applier {
             Kind::SymbolicLink => self.symbolic_link(entry, name),
             _ => self.node(entry, name),
         }
+    }
+
+    /// The largest user or group id so far.
+    pub(crate) fn largest_id(&self) -> u32 {
+        self.largest_id
     }
 
     /// Puts the times of directories back; what was left out.

@@ -107,12 +107,14 @@ fn apply(
             .map_err(|fault| fault.on(&entry.path))?;
         entries += 1;
     }
+    let largest_id = applier.largest_id();
     let notes = applier.finish()?;
     let mut tar = reader.into_inner();
     drain(&mut tar)?;
     let unpacked = Unpacked {
         tar_size: tar.total(),
         entries,
+        largest_id,
         notes,
         ..Unpacked::default()
     };

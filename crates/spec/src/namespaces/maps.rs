@@ -2,6 +2,7 @@
 
 use crate::failure::{Code, Failure};
 use crate::host::{HostFacts, IdRange, SubordinateIds};
+use crate::image::ImageConfig;
 use crate::namespaces::extents::{
     Entry, checked, consecutive, first_of, insert, outside, part_of, total,
 };
@@ -24,18 +25,50 @@ pub struct Maps {
     pub set_groups: bool,
 }
 
-/// How many ids of root's pool a new user namespace takes; 0: none.
+/// Ids that a container can have without asking, when files of its image need them: 2^24.
+const MOST: u32 = 1 << 24;
+
+/// How many ids of root's pool a new user namespace takes; 0: none. More than usual when an image's files need them and the
+/// user has not said how many.
 #[must_use]
-pub fn pool(user: &User) -> u32 {
+pub fn pool(user: &User, image: &ImageConfig) -> u32 {
+    let needed = || {
+        let largest = image.stored.as_ref().map_or(0, |stored| stored.largest_id);
+        (largest.min(MOST - 1) + 1).next_multiple_of(USUAL)
+    };
     match user {
-        User::Auto(auto) => auto.size.unwrap_or(USUAL),
+        User::Auto(auto) => auto.size.unwrap_or_else(needed),
         User::Maps { uids, gids } => {
             let whole = |list: &[Entry]| list.is_empty() || list.iter().any(|entry| entry.extends);
             if whole(uids) || whole(gids) { USUAL } else { 0 }
         }
         User::Named => 0,
-        _ => USUAL,
+        _ => needed(),
     }
+}
+
+/// Whether files of the image have ids that no container gets without asking.
+///
+/// # Errors
+///
+/// They have.
+pub fn check_largest(user: &User, image: &ImageConfig) -> Result<(), Failure> {
+    let chosen = matches!(user, User::Maps { .. } | User::Named)
+        || matches!(user, User::Auto(auto) if auto.size.is_some());
+    let largest = image.stored.as_ref().map_or(0, |stored| stored.largest_id);
+    if chosen || largest < MOST {
+        return Ok(());
+    }
+    let name = &image.name;
+    Err(Failure::new(
+        Code::Userns,
+        format!("the image {name} has files of the user or group {largest}"),
+    )
+    .why(format!(
+        "a container gets ids up to {} by itself; files of others would belong to nobody",
+        MOST - 1
+    ))
+    .hint("add --userns=auto:size=65536 if those files do not matter, or --userns=host if you trust the image"))
 }
 
 /// The maps of a new user namespace. `base`: the first id of the pool that root's container has.
@@ -44,16 +77,21 @@ pub fn pool(user: &User) -> u32 {
 ///
 /// Ids that the caller may not map, with those that it may; a way that needs subordinate ids, where there are none; a map
 /// without a root.
-pub fn make(user: &User, host: &HostFacts, base: u32) -> Result<Maps, Failure> {
+pub fn make(
+    user: &User,
+    host: &HostFacts,
+    image: &ImageConfig,
+    base: u32,
+) -> Result<Maps, Failure> {
     if host.is_rootless() {
         ordinary(user, host)
     } else {
-        root(user, host, base)
+        check_largest(user, image)?;
+        root(user, host, pool(user, image), base)
     }
 }
 
-fn root(user: &User, host: &HostFacts, base: u32) -> Result<Maps, Failure> {
-    let size = pool(user);
+fn root(user: &User, host: &HostFacts, size: u32, base: u32) -> Result<Maps, Failure> {
     let range = [IdRange {
         first: base,
         count: size,

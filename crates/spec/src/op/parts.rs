@@ -91,6 +91,8 @@ pub struct Upper {
     pub upper: CString,
     /// The kernel's scratch directory beside it.
     pub work: CString,
+    /// Its root takes the mode and the owner of the topmost lower layer's: it is what the merged directory shows.
+    pub like_lower: bool,
 }
 
 /// A lower layer of an overlay.

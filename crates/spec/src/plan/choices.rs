@@ -64,7 +64,7 @@ impl Choices {
         let own_userns = !matches!(userns, Userns::Host(_));
         check_host_image(request, image, own_userns)?;
         confinement::check_nested(request, own_userns)?;
-        let maps = id_maps(&asked, host, place, &userns)?;
+        let maps = id_maps(&asked, host, image, place, &userns)?;
         // An ordinary user is itself to the kernel, whatever its ids inside.
         let base = |map: &[IdMap]| {
             let root = extents::outside(map, 0).filter(|_| !host.is_rootless());
@@ -168,6 +168,7 @@ fn user_bit(userns: &Userns) -> u64 {
 fn id_maps(
     asked: &Asked,
     host: &HostFacts,
+    image: &ImageConfig,
     place: &Place,
     userns: &Userns,
 ) -> Result<Maps, Failure> {
@@ -178,7 +179,7 @@ fn id_maps(
         set_groups,
     };
     Ok(match (userns, &place.found.ids) {
-        (Userns::Own, _) => make_maps(&asked.user, host, place.base)?,
+        (Userns::Own, _) => make_maps(&asked.user, host, image, place.base)?,
         (Userns::Joined, Some(ids)) => mapped(ids.uids.clone(), ids.gids.clone(), ids.set_groups),
         _ => mapped(Vec::new(), Vec::new(), true),
     })

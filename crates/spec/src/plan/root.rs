@@ -1,11 +1,24 @@
 //! The root directory: layers under a writable one, a directory as it is, or this machine as any user may see it.
 
+use std::ffi::CString;
 use std::path::Path;
 
 use crate::failure::{Code, Failure};
 use crate::image::{HostRoot, Root};
 use crate::op::{Lower, Op, Side, Slot, Target, Upper, attribute};
 use crate::plan::{Context, PlanStep, Steps, Without, path_text, slots, text};
+
+/// How the names of writable layers over volumes begin.
+pub(crate) const OVER_VOLUME: &str = "volume";
+
+/// The writable layer of an overlay.
+#[derive(Debug, Default)]
+pub(crate) struct Writable<'a> {
+    /// How the names of its two directories begin.
+    pub(crate) prefix: &'a str,
+    /// `MOUNT_ATTR_*` of the overlay, over those of every root.
+    pub(crate) attributes: u64,
+}
 
 pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     match &context.image.root {
@@ -73,7 +86,7 @@ fn layered(
         steps,
         slots::ROOT,
         lower,
-        "",
+        &Writable::default(),
         "the root: writes go to a layer of the container's own",
     )?;
     attach_root(steps);
@@ -184,7 +197,10 @@ fn copy_on_write(
         steps,
         slot,
         vec![lower],
-        name,
+        &Writable {
+            prefix: name,
+            attributes: 0,
+        },
         "an overlay for each top directory: / as a whole has other mounts in it",
     )?;
     attach(
@@ -195,7 +211,7 @@ fn copy_on_write(
     )
 }
 
-pub(crate) fn data(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+fn data(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     if context.place.without.disk_layer {
         let (upper, work) = layer_names("");
         let op = Op::MemoryLayer {
@@ -251,17 +267,22 @@ pub(crate) fn overlay(
     steps: &mut Steps,
     slot: Slot,
     lower: Vec<Lower>,
-    prefix: &str,
+    layer: &Writable<'_>,
     why: &'static str,
 ) -> Result<(), Failure> {
-    let (upper, work) = layer_names(prefix);
+    let (upper, work) = layer_names(layer.prefix);
     let in_memory = context.place.without.disk_layer;
+    if in_memory {
+        in_memory_layer(steps, [text(upper.as_str())?, text(work.as_str())?]);
+    }
     let path = (!in_memory).then(|| path_text(&context.place.data));
     let upper = Upper {
         base: slots::DATA,
         path: path.transpose()?.unwrap_or_default(),
         upper: text(upper)?,
         work: text(work)?,
+        // Those of the image `host` are as they are made.
+        like_lower: is_from_image(context) || layer.prefix.starts_with(OVER_VOLUME),
     };
     let (volatile, userxattr) = (context.request.rm, context.host.is_rootless());
     steps.push(
@@ -272,11 +293,58 @@ pub(crate) fn overlay(
             upper,
             volatile,
             userxattr,
-            attributes: no_devices(context),
+            attributes: no_devices(context) | layer.attributes,
         },
         why,
     );
     Ok(())
+}
+
+/// A layer in memory begins with the directories of all overlays that write to it.
+fn in_memory_layer(steps: &mut Steps, names: [CString; 2]) {
+    for step in &mut steps.list {
+        if let Op::MemoryLayer { directories, .. } = &mut step.op
+            && !directories.contains(&names[0])
+        {
+            directories.extend(names.clone());
+        }
+    }
+}
+
+/// The slot after those of the root's layers; None: they have all.
+pub(crate) fn after_layers(context: &Context<'_>) -> Option<Slot> {
+    let layers = match &context.image.root {
+        Root::Layers(layers) => layers.len(),
+        Root::InPlace(_) => 0,
+        // Its skeleton.
+        Root::Host(_) => 1,
+    };
+    slots::LAYER.checked_add(Slot::try_from(layers).ok()?)
+}
+
+/// The mount of the writable layers, if there is none yet.
+pub(crate) fn data_once(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    let is_data = |step: &PlanStep| {
+        matches!(
+            step.op,
+            Op::CloneTree {
+                slot: slots::DATA,
+                ..
+            } | Op::MemoryLayer {
+                slot: slots::DATA,
+                ..
+            }
+        )
+    };
+    if steps.list.iter().any(is_data) {
+        return Ok(());
+    }
+    data(context, steps)
+}
+
+/// Whether the root's layers have a mode and an owner of their own; the image `host` has made its skeleton as it is to be.
+fn is_from_image(context: &Context<'_>) -> bool {
+    !matches!(context.image.root, Root::Host(_))
 }
 
 /// The mounts that the root is made of and that can be written.

@@ -13,6 +13,21 @@ pub struct StorageFacts {
     pub devices: Vec<HostDevice>,
     /// Volumes by name.
     pub volumes: BTreeMap<String, VolumeFacts>,
+    /// Images that are mounted, by [`crate::plan::file_key`] of name and path.
+    pub images: BTreeMap<String, ImageFacts>,
+}
+
+/// An image to mount, or a part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// Its id.
+    pub id: String,
+    /// The chain ids of all its layers, in hex.
+    pub chain_ids: Vec<String>,
+    /// What lies over each other, topmost first; one path for a file.
+    pub directories: Vec<PathBuf>,
+    /// It is a file.
+    pub is_file: bool,
 }
 
 /// A device node of the host, and where it goes.

@@ -2,19 +2,22 @@
 
 mod bound;
 mod idmap;
+mod image;
 mod tmpfs;
 
 pub use bound::file_key;
 
 use crate::failure::{Code, Failure};
 use crate::op::{Op, Slot, Target, Travel};
-use crate::plan::{Context, Steps, devices, slots, text};
+use crate::plan::{Context, Steps, devices, root, slots, text};
 use crate::request::MountRequest;
 
 /// Slots that are still free.
 #[derive(Debug)]
 pub(crate) struct Free {
     next: Slot,
+    /// The first slot that the root's layers have left.
+    layer: Option<Slot>,
 }
 
 impl Free {
@@ -30,16 +33,44 @@ impl Free {
         self.next += 1;
         Ok(slot)
     }
+
+    /// A slot for a layer of an image.
+    pub(crate) fn take_layer(&mut self) -> Result<Slot, Failure> {
+        let slot = self.layer.ok_or_else(|| {
+            Failure::new(
+                Code::InvalidArg,
+                "the image and those that are mounted have more layers than this version takes",
+            )
+            .hint("mount fewer images")
+        })?;
+        self.layer = slot.checked_add(1);
+        Ok(slot)
+    }
 }
 
 pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     let mut free = Free {
         next: slots::VOLUME,
+        layer: root::after_layers(context),
     };
     for mount in in_depth_order(context)? {
         match mount {
             MountRequest::Tmpfs { target, options } => {
                 tmpfs::mount(steps, &mut free, target, options, "as --tmpfs asks")?;
+            }
+            MountRequest::Image {
+                source,
+                target,
+                writable,
+                subpath,
+            } => {
+                let mount = image::ImageMount {
+                    source,
+                    target,
+                    writable: *writable,
+                    subpath: subpath.as_deref(),
+                };
+                image::mount(context, steps, &mut free, &mount)?;
             }
             MountRequest::Bind { .. } | MountRequest::Volume { .. } => {
                 bound::mount(context, steps, &mut free, mount)?;

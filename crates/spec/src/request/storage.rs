@@ -82,6 +82,19 @@ pub enum MountRequest {
         /// Mount options as `--tmpfs` has them.
         options: String,
     },
+    /// A stored image, as a whole or a part of it.
+    Image {
+        /// Its name, its id or the beginning of that.
+        source: String,
+        /// The path in the container.
+        target: String,
+        /// What is written goes to a layer that goes with the container.
+        #[serde(default)]
+        writable: bool,
+        /// A path in the image.
+        #[serde(default)]
+        subpath: Option<String>,
+    },
 }
 
 impl MountRequest {
@@ -91,7 +104,8 @@ impl MountRequest {
         match self {
             Self::Bind { target, .. }
             | Self::Volume { target, .. }
-            | Self::Tmpfs { target, .. } => target,
+            | Self::Tmpfs { target, .. }
+            | Self::Image { target, .. } => target,
         }
     }
 
@@ -100,7 +114,7 @@ impl MountRequest {
     pub fn options(&self) -> Option<&MountOptions> {
         match self {
             Self::Bind { options, .. } | Self::Volume { options, .. } => Some(options),
-            Self::Tmpfs { .. } => None,
+            Self::Tmpfs { .. } | Self::Image { .. } => None,
         }
     }
 }

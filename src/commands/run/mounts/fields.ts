@@ -1,7 +1,7 @@
 /** The comma-separated fields of `--mount`, by one name each. */
 import {invalidArgument, notYet} from '../../../errors/keelbox-error';
 
-type MountType = 'bind' | 'volume' | 'tmpfs';
+type MountType = 'bind' | 'volume' | 'tmpfs' | 'image';
 
 interface Key {
   /** Its one name; default: as written. */
@@ -15,7 +15,11 @@ interface Key {
 const bind: readonly MountType[] = ['bind'];
 const volume: readonly MountType[] = ['volume'];
 const tmpfs: readonly MountType[] = ['tmpfs'];
+const image: readonly MountType[] = ['image'];
 const files: readonly MountType[] = ['bind', 'volume'];
+const parts: readonly MountType[] = ['bind', 'volume', 'image'];
+/** An image is shown as it is. */
+const notImage: readonly MountType[] = ['bind', 'volume', 'tmpfs'];
 
 const keys: Readonly<Record<string, Key>> = {
   type: {kind: 'text'},
@@ -28,26 +32,28 @@ const keys: Readonly<Record<string, Key>> = {
   ro: {name: 'readonly', kind: 'flag'},
   rro: {name: 'readonly', kind: 'flag'},
   rw: {name: 'readonly', kind: 'not'},
+  readwrite: {name: 'readonly', kind: 'not'},
   consistency: {kind: 'text'},
   'bind-propagation': {kind: 'text', types: bind},
   'bind-recursive': {kind: 'text', types: bind},
   'bind-nonrecursive': {kind: 'flag', types: bind},
   'bind-create-src': {kind: 'flag', types: bind},
-  subpath: {kind: 'text', types: files},
+  subpath: {kind: 'text', types: parts},
+  'image-subpath': {name: 'subpath', kind: 'text', types: image},
   'volume-subpath': {name: 'subpath', kind: 'text', types: volume},
   'volume-nocopy': {kind: 'flag', types: volume},
   'volume-label': {kind: 'list', types: volume},
   'volume-opt': {kind: 'list', types: volume},
   'volume-driver': {kind: 'text', types: volume},
-  u: {name: 'chown', kind: 'flag'},
-  chown: {kind: 'flag'},
+  u: {name: 'chown', kind: 'flag', types: notImage},
+  chown: {kind: 'flag', types: notImage},
   idmap: {kind: 'any', types: files},
   relabel: {kind: 'text', types: files},
-  dev: {kind: 'flag'},
-  nodev: {name: 'dev', kind: 'not'},
-  noexec: {kind: 'flag'},
+  dev: {kind: 'flag', types: notImage},
+  nodev: {name: 'dev', kind: 'not', types: notImage},
+  noexec: {kind: 'flag', types: notImage},
   exec: {kind: 'flag', types: tmpfs},
-  nosuid: {kind: 'flag'},
+  nosuid: {kind: 'flag', types: notImage},
   'tmpfs-size': {kind: 'text', types: tmpfs},
   size: {name: 'tmpfs-size', kind: 'text', types: tmpfs},
   'tmpfs-mode': {kind: 'text', types: tmpfs},
@@ -59,8 +65,8 @@ const keys: Readonly<Record<string, Key>> = {
   notmpcopyup: {kind: 'flag', types: tmpfs},
 };
 
-const laterKeys = /^(image-.*|no-dereference)$/;
-const laterTypes = ['image', 'npipe', 'cluster', 'devpts', 'glob', 'ramfs', 'artifact'];
+const laterKeys = /^no-dereference$/;
+const laterTypes = ['npipe', 'cluster', 'devpts', 'glob', 'ramfs', 'artifact'];
 
 /** What was said, by one name for each key. */
 export class Fields {
@@ -120,9 +126,9 @@ function keyOf(text: string, word: string): Key {
 }
 
 function typeOf(text: string, type: string): MountType {
-  if (type === 'bind' || type === 'volume' || type === 'tmpfs') return type;
+  if (type === 'bind' || type === 'volume' || type === 'tmpfs' || type === 'image') return type;
   if (laterTypes.includes(type)) throw notYet(`keelbox run --mount type=${type}`);
-  throw invalid(text, `"${type}" is no mount type; there are bind, volume and tmpfs`);
+  throw invalid(text, `"${type}" is no mount type; there are bind, volume, tmpfs and image`);
 }
 
 function readValue(text: string, name: string, key: Key, value: string | undefined): string {

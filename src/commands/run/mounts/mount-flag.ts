@@ -14,6 +14,8 @@ export function fromMount(text: string): MountRequest {
       return bindOf(text, fields);
     case 'tmpfs':
       return tmpfsOf(text, fields);
+    case 'image':
+      return imageOf(text, fields);
     default:
       return volumeOf(text, fields);
   }
@@ -31,6 +33,19 @@ function bindOf(text: string, fields: Fields): MountRequest {
     target: target(text, fields),
     readonly: fields.flag('readonly') === true,
     ...(Object.keys(options).length > 0 && {options}),
+  };
+}
+
+function imageOf(text: string, fields: Fields): MountRequest {
+  const source = fields.value('source');
+  if (!source) throw invalid(text, 'src= is missing: the name of an image');
+  const subpath = fields.value('subpath');
+  return {
+    type: 'image',
+    source,
+    target: target(text, fields),
+    ...(fields.flag('readonly') === false && {writable: true}),
+    ...(subpath !== undefined && {subpath}),
   };
 }
 

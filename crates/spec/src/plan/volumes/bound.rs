@@ -7,7 +7,7 @@ use crate::op::{
     Bind, BindIds, CopySource, Depth, Lower, Op, Slot, Storage, Target, Travel, attribute,
 };
 use crate::plan::volumes::{Free, attach_to, idmap, tmpfs};
-use crate::plan::{Context, Steps, VolumeKind, path_text, root, slots, text};
+use crate::plan::{Context, Steps, VolumeKind, path_text, root, text};
 use crate::request::{MountOptions, MountRequest, Submounts};
 
 /// One mount, with its source found.
@@ -47,7 +47,7 @@ pub(super) fn mount(
             bind(context, steps, free, &bound)
         }
         MountRequest::Volume { .. } => volume(context, steps, free, mount),
-        MountRequest::Tmpfs { .. } => Ok(()),
+        MountRequest::Tmpfs { .. } | MountRequest::Image { .. } => Ok(()),
     }
 }
 
@@ -305,31 +305,17 @@ fn overlay(
         context.maps_mounts(),
         why,
     )?;
-    let has_data = steps.list.iter().any(|step| {
-        matches!(
-            &step.op,
-            Op::CloneTree {
-                slot: slots::DATA,
-                ..
-            }
-        )
-    });
-    if !has_data {
-        root::data(context, steps)?;
-    }
+    root::data_once(context, steps)?;
     let lower = Lower {
         slot: lower,
         path: path_text(path)?,
     };
     let why = "writes go to a layer of the container's own";
-    root::overlay(
-        context,
-        steps,
-        slot,
-        vec![lower],
-        &format!("volume{slot}"),
-        why,
-    )
+    let layer = root::Writable {
+        prefix: &format!("{}{slot}", root::OVER_VOLUME),
+        attributes: 0,
+    };
+    root::overlay(context, steps, slot, vec![lower], &layer, why)
 }
 
 impl Context<'_> {
