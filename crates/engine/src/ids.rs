@@ -8,19 +8,19 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use keelbox_spec::failure::{Code, Failure};
+use keelbox_spec::namespaces::POOL;
 use nix::fcntl::{FcntlArg, fcntl};
 use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::roots::Roots;
 use crate::store::store_failure;
 
-/// Host ids from here up to 2^31 are nobody's: above systemd's container ranges, and not negative as signed numbers
-/// (systemd, "Users, Groups, UIDs and GIDs").
-pub(crate) const FIRST: u32 = 0x7000_0000;
+/// The first id of the pool.
+pub(crate) const FIRST: u32 = POOL.first;
 /// Ids in a range.
 pub(crate) const SIZE: u32 = 0x1_0000;
 /// How many ranges there are.
-pub(crate) const COUNT: u32 = 0x1000;
+pub(crate) const COUNT: u32 = POOL.count / SIZE;
 
 /// One file for the whole machine, whatever run root a container has; without a place for it, one for the run root.
 fn file(roots: &Roots) -> std::path::PathBuf {

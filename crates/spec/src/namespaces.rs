@@ -9,7 +9,7 @@ mod userns;
 mod users;
 
 pub use asked::{Asked, Ipc, Source};
-pub use maps::{Maps, USUAL, check_largest, make as make_maps, pool, subordinate_maps};
+pub use maps::{Maps, POOL, USUAL, check_largest, make as make_maps, pool, subordinate_maps};
 pub use spaces::{Found, Join, JoinedIds, Spaces};
 pub use time::TimeOffsets;
 pub use userns::{Userns, decide};

@@ -169,6 +169,7 @@ pub fn build(
         steps = identity::reach_first(steps);
     }
     let mut notices = choices.notices(request, host);
+    notices.extend(choices.owners(image, host));
     notices.extend(volumes::notices(&context));
     notices.extend(confinement::notices(&context)?);
     Ok(Plan {

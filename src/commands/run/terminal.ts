@@ -33,20 +33,25 @@ function noTerminal(): KeelboxError {
 
 /** Asked on an fd of our own: Node's stream would make the caller's close-on-exec and non-blocking. */
 function sizeOf(fd: number, tty: typeof import('node:tty')): TerminalSize | undefined {
-  let own: number;
+  const own = openAgain(fd);
   try {
-    own = openSync(`/proc/self/fd/${fd}`, 'r+');
-  } catch {
-    return undefined;
-  }
-  try {
-    const stream = new tty.WriteStream(own);
+    // Whom the terminal does not belong to (after su, say) cannot open it again, and Node cannot either: then it leaves
+    // the fd as it is, and closes none of the first three.
+    const stream = new tty.WriteStream(own ?? fd);
     const [columns, rows] = stream.getWindowSize();
     stream.destroy();
     // A pseudo-terminal whose size nobody has set says 0 by 0, and programs hang or crash on that.
     return columns > 0 && rows > 0 ? {columns, rows} : undefined;
   } catch {
-    closeSync(own);
+    if (own !== undefined) closeSync(own);
+    return undefined;
+  }
+}
+
+function openAgain(fd: number): number | undefined {
+  try {
+    return openSync(`/proc/self/fd/${fd}`, 'r+');
+  } catch {
     return undefined;
   }
 }

@@ -94,6 +94,15 @@ impl Asked {
                 "the name belongs to the UTS namespace, and that is somebody else's",
             ));
         }
+        let own_shm = self.ipc.source == Source::New && !self.ipc.without_shm;
+        if request.storage.shm_size.is_some() && !own_shm {
+            let ipc = request.namespaces.ipc.as_deref().unwrap_or_default();
+            return Err(contradiction(
+                "--shm-size",
+                &format!("--ipc={ipc}"),
+                "only a /dev/shm of the container's own has a size to choose",
+            ));
+        }
         Ok(())
     }
 }

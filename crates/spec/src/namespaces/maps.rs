@@ -12,6 +12,13 @@ use crate::op::{IdMap, MapWriter};
 /// Ids that a container has when nothing else is said.
 pub const USUAL: u32 = 65_536;
 
+/// Host ids that root's containers get ranges of. Up to 2^31 these are nobody's: above systemd's container ranges, and not
+/// negative as signed numbers (systemd, "Users, Groups, UIDs and GIDs").
+pub const POOL: IdRange = IdRange {
+    first: 0x7000_0000,
+    count: 0x1000_0000,
+};
+
 /// Maps, and who writes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Maps {
@@ -104,6 +111,7 @@ fn root(user: &User, host: &HostFacts, size: u32, base: u32) -> Result<Maps, Fai
         ));
     }
     let absolute = |entry: &Entry| {
+        outside_pool(entry)?;
         Ok(vec![IdMap {
             inside: entry.inside,
             outside: entry.from,
@@ -147,6 +155,34 @@ fn root(user: &User, host: &HostFacts, size: u32, base: u32) -> Result<Maps, Fai
         writer: MapWriter::Launcher,
         set_groups: true,
     })
+}
+
+/// What somebody else's container may have now or later is no container's to name.
+fn outside_pool(entry: &Entry) -> Result<(), Failure> {
+    let (first, end) = (
+        u64::from(entry.from),
+        u64::from(entry.from) + u64::from(entry.count),
+    );
+    let pool_end = u64::from(POOL.first) + u64::from(POOL.count);
+    if end <= u64::from(POOL.first) || first >= pool_end {
+        return Ok(());
+    }
+    let last = pool_end - 1;
+    Err(Failure::new(
+        Code::InvalidArg,
+        format!(
+            "the ids {first} to {} cannot be mapped by hand",
+            end.saturating_sub(1)
+        ),
+    )
+    .why(format!(
+        "containers get their own ids from {} to {last}, so these may be another container's",
+        POOL.first
+    ))
+    .hint(format!(
+        "use ids below {}, such as 0:100000:65536",
+        POOL.first
+    )))
 }
 
 /// podman refuses it as well: root that is mapped to itself is not mapped.

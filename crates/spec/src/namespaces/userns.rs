@@ -34,11 +34,45 @@ pub fn decide(
     if found.ids.is_some() {
         return joined(asked, found, request);
     }
+    let userns = alone(asked, found, request, image, host);
+    if userns == Userns::Own {
+        sees_processes(found, request)?;
+    }
+    Ok(userns)
+}
+
+/// The /proc of a pid namespace can be mounted only with rights over it, and what this machine has mounted shows others.
+fn sees_processes(found: &Found, request: &RunRequest) -> Result<(), Failure> {
+    let pid = namespace::CLONE_NEWPID;
+    let joined = found.joins.iter().find(|join| join.kind == pid);
+    let Some(join) = joined.filter(|_| found.foreign & pid != 0) else {
+        return Ok(());
+    };
+    let flag = match &request.userns {
+        Some(word) => format!("--userns={word}"),
+        None => "a user namespace of its own".to_owned(),
+    };
+    Err(contradiction(
+        &flag,
+        &format!("--pid with the processes of {}", join.whose),
+        "their pid namespace belongs to this machine's user namespace, and the container could not mount a /proc of it",
+    )
+    .hint("add --userns=host if the container may be root on this machine, or leave --pid out"))
+}
+
+/// For a container that enters nobody's user namespace.
+fn alone(
+    asked: &Asked,
+    found: &Found,
+    request: &RunRequest,
+    image: &ImageConfig,
+    host: &HostFacts,
+) -> Userns {
     // The only way for an ordinary user to have any rights at all over a mount or a namespace.
     if host.is_rootless() {
-        return Ok(Userns::Own);
+        return Userns::Own;
     }
-    Ok(match &asked.user {
+    match &asked.user {
         User::Auto(_) | User::KeepId(_) | User::Nomap | User::Maps { .. } | User::Named => {
             Userns::Own
         }
@@ -47,7 +81,7 @@ pub fn decide(
         // Its safety rests on the user namespace: there, this machine's processes or names are only to be seen.
         User::Usual if matches!(image.root, Root::Host(_)) => Userns::Own,
         User::Usual => without(asked, found).map_or(Userns::Own, |why| Userns::Host(Some(why))),
-    })
+    }
 }
 
 fn joined(asked: &Asked, found: &Found, request: &RunRequest) -> Result<Userns, Failure> {

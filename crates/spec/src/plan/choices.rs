@@ -9,7 +9,7 @@ use crate::namespaces::{
 };
 use crate::op::{IdMap, MapWriter, namespace};
 use crate::plan::{Place, confinement};
-use crate::request::{RunRequest, SeccompRequest};
+use crate::request::{MountRequest, RunRequest, SeccompRequest};
 
 /// The decisions.
 #[derive(Clone, Debug)]
@@ -129,6 +129,7 @@ impl Choices {
         if host.is_rootless() && request.userns.as_deref() == Some("host") {
             notices.push("--userns=host: an ordinary user's container always has a user namespace; it maps you to root".into());
         }
+        notices.extend(self.lifted(request));
         let useless = capabilities::useless_in_userns(self.capabilities);
         if own_userns && useless != 0 && !request.privileged {
             notices.push(format!(
@@ -137,6 +138,32 @@ impl Choices {
             ));
         }
         notices
+    }
+}
+
+impl Choices {
+    /// The files of an ordinary user's images are the user's own on disk, and these ids are not root's inside.
+    pub(crate) fn owners(&self, image: &ImageConfig, host: &HostFacts) -> Option<String> {
+        let kept = matches!(&image.root, Root::Layers(layers) if !layers.is_empty());
+        let root = extents::outside(&self.uids, 0);
+        if !kept || !host.is_rootless() || !self.has_userns() || root == Some(host.uid) {
+            return None;
+        }
+        let whose = extents::inside(&self.uids, host.uid)
+            .map_or("nobody's".to_owned(), |uid| format!("those of user {uid}"));
+        Some(format!(
+            "files of root's in this root are {whose} in the container: they are yours on disk, and these ids do not make you root"
+        ))
+    }
+
+    /// No kernel keeps a mount read-only against those who may mount in the namespace where it was made.
+    fn lifted(&self, request: &RunRequest) -> Option<String> {
+        let mut targets = request.mounts.iter().filter_map(MountRequest::read_only);
+        let target = targets.next()?;
+        let can = self.capabilities & capabilities::SYS_ADMIN != 0 && !request.privileged;
+        can.then(|| {
+            format!("SYS_ADMIN lets the container mount {target} writable again; leave it out, or give a copy, if what is there must stay as it is")
+        })
     }
 }
 

@@ -109,6 +109,20 @@ impl MountRequest {
         }
     }
 
+    /// The path in the container of what is not to be written.
+    #[must_use]
+    pub fn read_only(&self) -> Option<&str> {
+        match self {
+            Self::Bind {
+                target, readonly, ..
+            }
+            | Self::Volume {
+                target, readonly, ..
+            } => readonly.then_some(target.as_str()),
+            Self::Tmpfs { .. } => None,
+        }
+    }
+
     /// The options that binds and volumes have.
     #[must_use]
     pub fn options(&self) -> Option<&MountOptions> {
