@@ -24,6 +24,9 @@ function once({argv, env, fresh = []}) {
     env,
     encoding: 'utf8',
     stdio: ['ignore', 'ignore', 'pipe'],
+    // One that hangs is a failure, and not the bench's end.
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
   });
   const time = Number(process.hrtime.bigint() - begin);
   return status === 0 ? {time} : {why: `${error ?? stderr}`.trim().split('\n').at(-1)};
