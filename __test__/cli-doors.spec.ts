@@ -541,3 +541,23 @@ test('a reader that has gone away is no error; a full disk is', t => {
   t.is(status, 125);
   t.regex(stderr, /^error: cannot write to stdout\n {2}why: .*ENOSPC/);
 });
+
+test('inspect is the same through both doors, and needs no framework', t => {
+  const [container] = JSON.parse(either(t, ['inspect', 'host-heron']).stdout) as {State: {ExitCode: number}}[];
+  t.is(container?.State.ExitCode, 7);
+  t.is(either(t, ['inspect', '-f', '{{.State.ExitCode}}', 'host-heron']).stdout, '7\n');
+  const words = ['inspect', '--type', 'container', 'host-heron'];
+  t.deepEqual(either(t, ['container', ...words]).exitCode, either(t, words).exitCode);
+  const loaded = hotBundles(['inspect', 'host-heron']);
+  t.deepEqual(loaded, ['cli.cjs']);
+});
+
+/** The bundles of ours that a line loads. */
+function hotBundles(words: readonly string[]): string[] {
+  const listing = path.join(folder, 'listing.cjs');
+  const names =
+    "Object.keys(require.cache).map(file => require('path').basename(file)).filter(name => /^cli/.test(name))";
+  writeFileSync(listing, `process.on('exit', () => process.stderr.write(JSON.stringify(${names})));`);
+  const {stderr} = keelbox(words, {STUB_NOW: '0', NODE_OPTIONS: `--require=${listing}`});
+  return JSON.parse(stderr) as string[];
+}

@@ -53,3 +53,17 @@ export function judgeCounts(counts, pss) {
     ...(mean ? [atMost('PSS of a supervisor, mean of 20', mean, 150, 'kB')] : []),
   ];
 }
+
+/** Of issue 4; the minima, since a load is long. What is quick to make is no measure of milliseconds. */
+export function judgeImages({isFull, figures, peak}, names) {
+  const [load, podman, images, bare] = names.map(name => figures[name]);
+  const counted = [
+    ...(load && podman ? [atMost('keelbox load / podman load', load.min / podman.min, 0.33, 'x')] : []),
+    ...(peak === undefined ? [] : [atMost('memory of a load, beyond a bare node', peak / 1024, 64, 'MiB')]),
+  ];
+  const timed = [
+    ...(load && isFull ? [atMost('keelbox load', load.min, 650, 'ms')] : []),
+    ...(images && bare ? [atMost('keelbox images, beyond a bare node', images.min - bare.min, 20, 'ms')] : []),
+  ];
+  return {counted, timed};
+}

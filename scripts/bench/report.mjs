@@ -28,7 +28,7 @@ function limitText({limit, unit}) {
 
 function valueText({value, min, median, unit}) {
   if (min !== undefined) return `${min.toFixed(2)} / ${median.toFixed(2)} ${unit}`;
-  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${unit}`.trimEnd();
+  return `${Number.isInteger(value) ? value : value.toFixed(unit === 'x' ? 2 : 1)} ${unit}`.trimEnd();
 }
 
 export function goalsTable(goals) {

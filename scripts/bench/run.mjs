@@ -19,7 +19,8 @@ import {cpus, loadavg, release} from 'node:os';
 import path from 'node:path';
 import {parseArgs} from 'node:util';
 import {fail, hasProgram, ROOT} from '../lib.mjs';
-import {figure, judgeCounts, judgeTimes} from './figures.mjs';
+import {figure, judgeCounts, judgeImages, judgeTimes} from './figures.mjs';
+import {IMAGE_NAMES, measureImages} from './images.mjs';
 import {countsTable, goalsTable, timesTable} from './report.mjs';
 import {measure, trace} from './runner.mjs';
 import {gather} from './scenarios.mjs';
@@ -55,6 +56,13 @@ function select(scenarios, only) {
   const peers = new Set(chosen.map(({peer}) => peer));
   return scenarios.filter(each => chosen.includes(each) || peers.has(each.name));
 }
+
+/** They are a part of their own: each needs a store of its own, made anew. */
+function wantsImages(only) {
+  return only.length === 0 || only.some(text => IMAGE_NAMES.some(name => name.includes(text)));
+}
+
+const NO_IMAGES = {figures: {}, counted: [], timed: [], hasFailed: false};
 
 function say(text) {
   process.stdout.write(text);
@@ -96,6 +104,24 @@ function counted(scratch, scenarios) {
   return {counts, pss, goals};
 }
 
+function images(scratch, options) {
+  const measured = measureImages(scratch, options);
+  const {archive, figures, leftOut, failed} = measured;
+  const {counted, timed} = judgeImages(measured, IMAGE_NAMES);
+  const size = [archive.tarBytes, archive.gzipBytes].map(bytes => `${Math.round(bytes / 1e6)} MB`);
+  say(`\nImages; a layer of ${size[0]}, ${size[1]} with gzip, ms\n`);
+  for (const {name, why} of leftOut) say(`${name}: left out (${why})\n`);
+  for (const [name, why] of Object.entries(failed)) say(`${name}: failed (${why})\n`);
+  say(
+    timesTable(
+      Object.keys(figures).map(name => ({name})),
+      figures,
+    ),
+  );
+  say(`\nGoals\n${goalsTable([...counted, ...timed])}`);
+  return {figures, counted, timed, hasFailed: Object.keys(failed).length > 0};
+}
+
 function main() {
   const options = readOptions();
   if (process.getuid() !== 0) fail('bench: needs root: the peers do, and so do their own mounts', 125);
@@ -108,9 +134,12 @@ function main() {
   const chosen = select(scenarios, options.only);
   const rounds = [0, ...(options.pause ? [PAUSE] : [])].map(pause => timed(scratch, chosen, options.runs, pause));
   const counting = counted(scratch, chosen);
-  if (options.json) writeFileSync(options.json, `${JSON.stringify({leftOut, rounds, ...counting}, undefined, 2)}\n`);
-  const judged = [...counting.goals, ...(options.strict ? rounds.flatMap(({goals}) => goals) : [])];
-  if ((options.check || options.strict) && judged.some(({met}) => !met)) process.exitCode = 1;
+  const loading = wantsImages(options.only) ? images(scratch, options) : NO_IMAGES;
+  const all = {leftOut, rounds, ...counting, images: loading};
+  if (options.json) writeFileSync(options.json, `${JSON.stringify(all, undefined, 2)}\n`);
+  const timedGoals = [...rounds.flatMap(({goals}) => goals), ...loading.timed];
+  const judged = [...counting.goals, ...loading.counted, ...(options.strict ? timedGoals : [])];
+  if ((options.check || options.strict) && (loading.hasFailed || judged.some(({met}) => !met))) process.exitCode = 1;
 }
 
 main();

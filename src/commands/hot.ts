@@ -1,5 +1,6 @@
 /** The verbs that people wait for; they are in the entry's bundle. */
 import type {CommandDefinition} from './definition';
+import {inspectCommand} from './image/inspect';
 import {imagesCommand} from './images';
 import {psCommand} from './ps';
 import {rmCommand} from './rm';
@@ -10,6 +11,7 @@ export const hotCommands: readonly CommandDefinition[] = [
   runCommand,
   psCommand,
   imagesCommand,
+  inspectCommand,
   rmCommand,
   versionCommand,
 ];

@@ -3,7 +3,7 @@ import type {CommandDefinition} from '../definition';
 import {imageExistsCommand} from './exists';
 import {historyCommand} from './history';
 import {importCommand} from './import';
-import {imageInspectCommand, inspectCommand} from './inspect';
+import {imageInspectCommand} from './inspect';
 import {loadCommand} from './load';
 import {imagePruneCommand} from './prune';
 import {rmiCommand} from './rmi';
@@ -21,7 +21,6 @@ export const imageCommands: readonly CommandDefinition[] = [
   historyCommand,
   imagePruneCommand,
   imageExistsCommand,
-  inspectCommand,
   imageInspectCommand,
   systemCheckCommand,
 ];
