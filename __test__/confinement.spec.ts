@@ -2,7 +2,7 @@
 import {execFileSync} from 'node:child_process';
 import {existsSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
-import {keelbox} from './helpers/cli';
+import {keelbox, testUser} from './helpers/cli';
 import {answer, inside, ownState, refused, refusedAndGone, runIn} from './helpers/inside';
 import {lane, type Who} from './helpers/lane';
 import {busybox, busyboxRoot} from './helpers/roots';
@@ -87,11 +87,12 @@ testBusybox.asEach('--group-add takes names of the container’s and numbers', a
 test.asUser('--group-add keep-groups keeps the groups of the caller, and their rights', async (t, who) => {
   if (!who.asUser) return void t.pass('only root can give the caller a group');
   const {root, home, env} = ownState(who);
+  const {uid, gid} = testUser();
   const secret = path.join(home, 'secret');
   writeFileSync(secret, 'shared\n', {mode: 0o640});
   execFileSync('chown', ['0:4321', secret]);
   const command = (flags: string[]) => [
-    ...['--reuid', '1001', '--regid', '1001', '--groups', '1001,4321', process.execPath, '--', 'dist/cli.cjs'],
+    ...['--reuid', `${uid}`, '--regid', `${gid}`, '--groups', `${gid},4321`, process.execPath, '--', 'dist/cli.cjs'],
     ...['--root', root, 'run', '--rm', ...flags, '-v', `${secret}:/secret`, 'host', '--', 'cat', '/secret'],
   ];
   const run = (flags: string[]) =>

@@ -29,8 +29,12 @@ for controller in cpu cpuset io memory hugetlb pids rdma misc; do
   echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control
 done
 
-for module in overlay veth bridge br_netfilter nf_tables fuse dummy; do
+for module in overlay veth bridge br_netfilter nf_tables fuse tun dummy; do
   modprobe -q "$module" || echo "keelbox: no module $module"
+done
+# As udev's rules have them; the kernel makes them for root alone.
+for node in /dev/fuse /dev/net/tun; do
+  [ ! -e "$node" ] || chmod 0666 "$node"
 done
 ip link set lo up
 hostname keelbox-guest
