@@ -116,7 +116,7 @@ fn descend(layer: &Path, path: &Path) -> Result<Found, &'static str> {
             return Err("a symbolic link is on the way");
         }
         if kind.is_dir() {
-            is_last |= is_opaque(&whole);
+            is_last |= is_opaque(&whole)?;
             continue;
         }
         let is_whiteout = kind.is_char_device() && stat.rdev() == 0;
@@ -128,14 +128,19 @@ fn descend(layer: &Path, path: &Path) -> Result<Found, &'static str> {
     Ok(Found::Directory { whole, is_last })
 }
 
-fn is_opaque(directory: &Path) -> bool {
-    let mut value = [0u8; 1];
-    [c"trusted.overlay.opaque", c"user.overlay.opaque"]
-        .iter()
-        .any(|name| {
-            let read = rustix::fs::lgetxattr(directory, *name, &mut value[..]);
-            read == Ok(1) && value == *b"y"
-        })
+fn is_opaque(directory: &Path) -> Result<bool, &'static str> {
+    let mut value = [0u8; 2];
+    for name in [c"trusted.overlay.opaque", c"user.overlay.opaque"] {
+        match rustix::fs::lgetxattr(directory, name, &mut value[..]) {
+            Ok(length) if value.get(..length) == Some(b"y") => return Ok(true),
+            // An ordinary user cannot look into what a subordinate id keeps for itself.
+            Err(rustix::io::Errno::ACCESS) => {
+                return Err("a directory on the way can be read only in a container");
+            }
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 fn refuse(image: &str, subpath: &str, why: &str) -> Failure {
@@ -144,5 +149,5 @@ fn refuse(image: &str, subpath: &str, why: &str) -> Failure {
         format!("cannot mount {subpath:?} of the image {image}"),
     )
     .why(why)
-    .hint("name a file or directory of the image by its real path, without links in it")
+    .hint("name a file or directory of the image by its real path, without links in it; or mount the whole image")
 }

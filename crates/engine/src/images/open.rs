@@ -6,7 +6,6 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use keelbox_image::{Source, Store, index, invalid};
-use keelbox_layer::Limits;
 use keelbox_layer::decode::{Decoder, detect};
 use keelbox_layer::job::Compression;
 use keelbox_spec::failure::{Code, Failure};
@@ -14,6 +13,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 
 use crate::store::{new_id, store_failure};
+use crate::unpack;
 
 /// Bytes moved at once.
 const PIECE: usize = 256 << 10;
@@ -40,12 +40,13 @@ pub(super) fn open_file(store: &Store, path: Option<&Path>) -> Result<File, Fail
         ),
     };
     let stat = rustix::fs::fstat(&file).map_err(|errno| fail(errno.into()))?;
+    let limits = unpack::limits()?;
     // A pipe's bytes are kept first, under no name: nothing of them can stay behind.
     let file = if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
         file
     } else {
         let mut copy = nameless(store)?;
-        pour(&mut Patient(file), &mut copy, store, None, &name)?;
+        pour(&mut Patient(file), &mut copy, store, limits.bytes, &name)?;
         copy
     };
     let mut magic = [0; 4];
@@ -56,14 +57,14 @@ pub(super) fn open_file(store: &Store, path: Option<&Path>) -> Result<File, Fail
     if compression == Compression::Plain {
         return Ok(file);
     }
-    let limits = Limits::default();
     let length = file.metadata().map_err(fail)?.len();
     let most = length
         .saturating_mul(limits.ratio)
-        .clamp(limits.ratio_from, limits.bytes);
+        .max(limits.ratio_from)
+        .min(limits.bytes);
     let mut copy = nameless(store)?;
     let mut decoder = Decoder::new(BufReader::new(file), compression).map_err(fail)?;
-    pour(&mut decoder, &mut copy, store, Some(most), &name)?;
+    pour(&mut decoder, &mut copy, store, most, &name)?;
     Ok(copy)
 }
 
@@ -103,7 +104,7 @@ fn pour(
     from: &mut dyn Read,
     to: &mut File,
     store: &Store,
-    most: Option<u64>,
+    most: u64,
     name: &str,
 ) -> Result<(), Failure> {
     let mut buffer = vec![0; PIECE];
@@ -119,10 +120,10 @@ fn pour(
             }
         };
         total = total.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-        if most.is_some_and(|most| total > most) {
+        if total > most {
             return Err(invalid(format!("{name} is refused")).why(format!(
-                "it is more than {total} bytes long without its compression: no image is packed so tightly"
-            )));
+                "it is more than {most} bytes long without its compression: no image is so large, or packed so tightly"
+            )).hint("if you trust the archive, raise the limit with KEELBOX_LAYER_LIMITS=bytes=NUMBER,ratio=NUMBER"));
         }
         to.write_all(buffer.get(..read).unwrap_or_default())
             .map_err(|error| store_failure("write to", &store.tmp(), &error))?;
