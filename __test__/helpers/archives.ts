@@ -139,11 +139,15 @@ export async function simpleImage(name: string, text = 'hello', config: object =
   return layout.archive();
 }
 
-const LIST_TREE = `
+/** A Python program: the files below its first argument, but for those that its other ones name. */
+export const LIST_TREE = `
 import os, sys, stat, hashlib
 top = os.fsencode(sys.argv[1])
+skipped = [os.path.join(top, os.fsencode(name)) for name in sys.argv[2:]]
 paths = [b'']
 for folder, folders, files in os.walk(top):
+    folders[:] = [name for name in folders if os.path.join(folder, name) not in skipped]
+    files = [name for name in files if os.path.join(folder, name) not in skipped]
     paths += [os.path.relpath(os.path.join(folder, name), top) for name in folders + files]
 for path in sorted(paths):
     full = os.path.join(top, path)

@@ -9,7 +9,7 @@ use keelbox_sys::Errno;
 use crate::caller;
 use crate::stdio::null;
 use crate::store::internal;
-use crate::unpack::{Worker, failure, lost, maps};
+use crate::unpack::{Worker, failure, lost, maps, with_room};
 
 /// What is packed.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,12 @@ pub(crate) fn pack(tree: Tree<'_>, output: BorrowedFd<'_>) -> Result<Packed, Fai
                 .hint("let the command that it is piped into read to the end")
                 .errno("EPIPE")
         }
-        Some(fault) => failure("cannot write the archive", &fault),
+        Some(fault) => with_room(
+            failure("cannot write the archive", &fault),
+            &fault,
+            output,
+            "",
+        ),
         None => lost("packs"),
     })
 }

@@ -185,7 +185,7 @@ pub(crate) fn store_failure(verb: &str, path: &Path, error: &std::io::Error) -> 
         _ => "choose another directory with --root and --runroot",
     };
     Failure::new(Code::Store, format!("cannot {verb} {}", path.display()))
-        .why(errno.text())
+        .why(keelbox_image::reason(errno, path))
         .hint(hint)
         .errno(errno.name())
         .path(path)

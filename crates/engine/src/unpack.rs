@@ -1,7 +1,7 @@
 //! Unpacking a layer: in a process of its own, the executable's role `unpack`, which has given up what it does not need.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use keelbox_layer::job::{self, Answer, Compression, Format, UnpackJob};
 use keelbox_layer::{Fault, Limits};
@@ -78,7 +78,18 @@ pub fn unpack(request: &Unpack<'_>) -> Result<Unpacked, Failure> {
     let files = [&[request.input, blob, request.directory], request.lower].concat();
     let worker = Worker::start(c"unpack", request.lower.len(), maps.as_ref(), &job, &files)?;
     worker.answer().map_err(|failed| match failed {
-        Some(fault) => failure("cannot unpack the layer", &fault),
+        Some(fault) => {
+            let need = request.length.map_or_else(String::new, |length| {
+                let size = keelbox_image::size(length);
+                format!("; the archive is {size}, and its files come on top of that")
+            });
+            with_room(
+                failure("cannot unpack the layer", &fault),
+                &fault,
+                request.directory,
+                &need,
+            )
+        }
         None => lost("unpacks"),
     })
 }
@@ -166,6 +177,24 @@ pub(crate) fn lost(does: &str) -> Failure {
     Failure::new(Code::Runtime, message)
         .why("it was killed, by hand or for lack of memory")
         .hint("try again; if it happens again, report it with the output of keelbox info")
+}
+
+/// To a fault of a worker's for lack of room: on which file system, how much it has, and how much is needed.
+pub(crate) fn with_room(
+    failure: Failure,
+    fault: &Fault,
+    file: BorrowedFd<'_>,
+    need: &str,
+) -> Failure {
+    let errno = Errno::from_raw(fault.errno);
+    if !matches!(errno, Errno::ENOSPC | Errno::EDQUOT) {
+        return failure;
+    }
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let path = std::fs::read_link(link).unwrap_or_default();
+    let room = keelbox_image::reason(errno, &path);
+    let why = fault.to_string().replace(errno.text(), &room);
+    failure.why(format!("{why}{need}"))
 }
 
 /// A fault of a worker, for the user.

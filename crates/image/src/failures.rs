@@ -24,7 +24,7 @@ pub(crate) fn io(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
         _ => "keelbox system check says whether the store is sound; --root chooses another",
     };
     Failure::new(Code::Store, format!("cannot {verb} {}", path.display()))
-        .why(errno.text())
+        .why(crate::room::reason(errno, path))
         .hint(hint)
         .errno(errno.name())
         .path(path)

@@ -14,6 +14,7 @@ mod names;
 mod platform;
 mod record;
 mod reference;
+mod room;
 mod save;
 mod source;
 
@@ -31,5 +32,6 @@ pub use names::{Named, names, resolve_name, write_name};
 pub use platform::{Platform, machine};
 pub use record::{ImageRecord, LayerRecord, LayerShape, StoredLayer, images, read_image};
 pub use reference::{Reference, familiar};
+pub use room::{reason, size};
 pub use save::{ArchiveSink, DirectorySink, Saved, Sink, save_docker, save_oci};
 pub use source::{Member, Source};
