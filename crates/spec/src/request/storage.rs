@@ -119,6 +119,9 @@ impl MountRequest {
             | Self::Volume {
                 target, readonly, ..
             } => readonly.then_some(target.as_str()),
+            Self::Image {
+                target, writable, ..
+            } => (!writable).then_some(target.as_str()),
             Self::Tmpfs { .. } => None,
         }
     }
