@@ -274,6 +274,6 @@ test.asEach('an image decides its user, folder and variables, and nothing else b
   for (const User of ['nobody-there', '33:none', '-1', '4294967296', 'web:44:55']) {
     const other = await storeWith(t, who, [passwd], {User});
     const result = await keelbox(['run', '--rm', 'x:1', 'true'], {...other});
-    refused(t, result, {code: 'ERR_KEELBOX_INVALID_ARG', says: /./});
+    refused(t, result, {code: 'ERR_KEELBOX_USER', says: /./});
   }
 });

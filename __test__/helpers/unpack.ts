@@ -192,6 +192,8 @@ function parse(bytes: Buffer): Omit<Outcome, 'box'> {
   if (answer.number() === 0) {
     const [digest, diffId] = [answer.text(), answer.text()];
     const [size, tarSize, entries] = [answer.number(), answer.number(), answer.number()];
+    // The largest id that an entry has.
+    answer.number();
     const notes = Array.from({length: answer.number()}, () => answer.text());
     return {done: {digest, diffId, size, tarSize, entries, notes}};
   }
