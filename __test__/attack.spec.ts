@@ -1,6 +1,6 @@
 /** What somebody tries who does not believe us: options that contradict each other, and what a container must not reach. */
 import {spawn} from 'node:child_process';
-import {lstatSync, mkdtempSync, readdirSync} from 'node:fs';
+import {lstatSync, mkdtempSync, readdirSync, readFileSync} from 'node:fs';
 import path from 'node:path';
 import {command, specFolder, testUser} from './helpers/cli';
 import {answer, inside, refused, runIn} from './helpers/inside';
@@ -60,6 +60,14 @@ test.asUser('ids that do not make the caller root are said to leave it the files
   t.regex((await runIn(['true'], {...who, rootfs, flags: ['--userns=keep-id']})).stderr, told);
   t.regex((await runIn(['true'], {...who, rootfs, flags: ['--userns=nomap']})).stderr, /are nobody's in the container/);
   t.is((await runIn(['true'], {...who, rootfs})).stderr, '');
+});
+
+test.asRoot("root without root's rights sees nothing private in `host`, either", async t => {
+  const script = 'head -c 4 /etc/shadow; grep -c ^root: /etc/passwd';
+  const {file, args, options} = command(['run', '--rm', '-q', 'host', '--', 'sh', '-c', script]);
+  t.regex(readFileSync('/etc/shadow', 'utf8'), /^\w/);
+  const result = await finish('unshare', ['-Ur', file, ...args], {env: options.env});
+  t.deepEqual([result.stdout, result.exitCode], ['1\n', 0], result.stderr);
 });
 
 test.asRoot("a terminal that belongs to somebody else has its window's size from the start", async t => {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use keelbox_spec::failure::Failure;
 use keelbox_spec::image::{HostRoot, ImageConfig, Root};
 
+use crate::caller;
 use crate::roots::Roots;
 use crate::store::store_failure;
 
@@ -60,10 +61,12 @@ pub(crate) fn image(roots: &Roots, make: bool) -> Result<ImageConfig, Failure> {
     let read_only = ["etc", "opt"]
         .into_iter()
         .filter(|name| Path::new("/").join(name).is_dir());
+    let read_only: Vec<_> = read_only.map(str::to_owned).collect();
     let root = HostRoot {
         skeleton,
         copy_on_write: layout.programs,
-        read_only: read_only.map(str::to_owned).collect(),
+        private: private(&read_only),
+        read_only,
     };
     Ok(ImageConfig {
         name: "host".into(),
@@ -71,6 +74,35 @@ pub(crate) fn image(roots: &Roots, make: bool) -> Result<ImageConfig, Failure> {
         root: Root::Host(root),
         ..ImageConfig::default()
     })
+}
+
+/// Elsewhere the container's root is another id than the owner of these, or an ordinary user, whom the kernel keeps out.
+/// Root without root's rights (of a container of another engine, or after `unshare -r`) can only be itself inside.
+fn private(directories: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    if rustix::process::geteuid().is_root() && !caller::is_host_root() {
+        for name in directories {
+            find_private(&Path::new("/").join(name), &mut found);
+        }
+    }
+    found
+}
+
+fn find_private(directory: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        let (kind, mode) = (metadata.file_type(), metadata.permissions().mode());
+        // To read a file, or to go through a directory.
+        let others = if kind.is_dir() { 0o001 } else { 0o004 };
+        if mode & others == 0 && (kind.is_dir() || kind.is_file()) {
+            found.extend(path.into_os_string().into_string().ok());
+        } else if kind.is_dir() {
+            find_private(&path, found);
+        }
+    }
 }
 
 fn layout() -> Layout {

@@ -69,4 +69,6 @@ pub struct HostRoot {
     pub copy_on_write: Vec<String>,
     /// Directories that are shown read-only and with the owners that they have.
     pub read_only: Vec<String>,
+    /// Paths in those that are not for everybody, where the kernel does not keep the container's root from them.
+    pub private: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! The masks, as steps: the usual ones less what `unmask` names, and what `mask` adds.
 
 use crate::failure::{Code, Failure};
+use crate::image::Root;
 use crate::mask::{self, matches};
 use crate::op::{Confine, Op};
 use crate::plan::{Context, Steps, slots, text};
@@ -15,6 +16,7 @@ pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failu
 
 /// What `mask` adds, when nothing of ours looks at paths any more: /etc/passwd may be among them.
 pub(crate) fn add(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    private(context, steps)?;
     let asked = &context.request.confinement.masks;
     if asked.is_empty() {
         return Ok(());
@@ -26,6 +28,25 @@ pub(crate) fn add(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failur
             .collect::<Result<_, _>>()?,
     });
     steps.init(hide, "as --security-opt mask= asks");
+    Ok(())
+}
+
+/// What only root may read, of an image that is this machine, for a root that is this machine's too.
+fn private(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
+    let Root::Host(host) = &context.image.root else {
+        return Ok(());
+    };
+    if host.private.is_empty() {
+        return Ok(());
+    }
+    let paths = host.private.iter().map(|path| text(path.as_str()));
+    let hide = Op::Confine(Confine::HidePaths {
+        paths: paths.collect::<Result<_, _>>()?,
+    });
+    steps.init(
+        hide,
+        "not for everybody on this machine, and the container's root has the owner's id",
+    );
     Ok(())
 }
 
