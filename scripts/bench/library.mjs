@@ -49,6 +49,8 @@ async function measureMemory() {
   );
   const ends = procs.map(proc => proc.catch(() => undefined));
   await Promise.all(procs.map(proc => proc[Symbol.asyncIterator]().next()));
+  // A supervisor lets go of what starting took once its container has stayed for a moment.
+  await new Promise(done => setTimeout(done, 500));
   process.stdout.write(JSON.stringify(supervisors().map(pss)));
   controller.abort();
   await Promise.all(ends);

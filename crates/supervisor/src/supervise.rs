@@ -10,7 +10,7 @@ use keelbox_process::{Container, launch, receive, send};
 use keelbox_spec::op::{Op, namespace};
 use keelbox_spec::start::Start;
 use reporter::{Reporter, tell_failure};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::pty::OpenptFlags;
@@ -70,6 +70,7 @@ pub fn supervise(start: Start, inherited: Inherited) {
                 streams: [drain::present(stdout), drain::present(stderr)],
                 terminal,
                 replaced: None,
+                settled: false,
                 leftovers,
                 state: inherited.state,
                 data: inherited.data,
@@ -116,6 +117,8 @@ struct Supervisor {
     terminal: Option<(OwnedFd, Saved)>,
     /// The signal in whose place SIGKILL was sent.
     replaced: Option<i32>,
+    /// Whether it has let go of what it needed to start.
+    settled: bool,
     leftovers: Leftovers,
     state: OwnedFd,
     data: OwnedFd,
@@ -146,6 +149,21 @@ impl Supervisor {
         );
     }
 
+    /// Once, how long nothing may happen until the container is one that stays.
+    fn patience(&self) -> Option<&'static Timespec> {
+        const SHORT: Timespec = Timespec {
+            tv_sec: 0,
+            tv_nsec: 100_000_000,
+        };
+        (!self.settled).then_some(&SHORT)
+    }
+
+    /// What starting took is let go of: there may be hundreds of supervisors, and each waits with a few pages of code.
+    fn settle(&mut self) {
+        self.settled = true;
+        let _ = keelbox_sys::memory::let_go_of_code();
+    }
+
     /// Waits for something to happen and deals with it. True: the container has ended.
     fn turn(&mut self) -> bool {
         let watched = self.watched();
@@ -153,8 +171,13 @@ impl Supervisor {
             .iter()
             .map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
             .collect();
-        if poll(&mut fds, None).is_err() {
-            return false;
+        match poll(&mut fds, self.patience()) {
+            Ok(0) => {
+                self.settle();
+                return false;
+            }
+            Ok(_) => {}
+            Err(_) => return false,
         }
         let ready = fds.iter().map(|fd| !fd.revents().is_empty());
         let happened: Vec<_> = watched
