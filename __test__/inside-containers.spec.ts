@@ -176,9 +176,11 @@ test.asRoot('a read-only container with a tmpfs for the store', async t => {
 
 /** Without any engine: a mount namespace in which parts of /proc are hidden, as engines hide them. */
 function masked(asUser: boolean): Promise<Result> {
+  // One /proc anywhere that is seen whole is enough for the kernel.
+  const others = `awk '$5 != "/proc" && / - proc /{print $5}' /proc/self/mountinfo | xargs -r umount -l`;
   const script =
     'mount -t tmpfs -o ro,size=0 none /proc/acpi 2>/dev/null || mount -t tmpfs none /proc/tty; mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; exec $AS "$@"';
-  return prepared(script, ['run', '--rm', 'host', '--', 'sh', '-c', SCRIPT], {asUser});
+  return prepared(`${others}; ${script}`, ['run', '--rm', 'host', '--', 'sh', '-c', SCRIPT], {asUser});
 }
 
 testSelf.asRoot('root runs containers where /proc is partly hidden', async t => {

@@ -62,9 +62,10 @@ function make(name, folder) {
   const temporary = `${folder}.partial`;
   rmSync(temporary, {recursive: true, force: true});
   const include = `--include=${PACKAGES[name].join(',')}`;
+  // It mounts /proc in the tree: a second one that can be seen whole would change what others may mount meanwhile.
   const {status, stdout, stderr} = spawnSync(
-    'debootstrap',
-    ['--variant=minbase', include, suite, temporary, ...mirror(suite)],
+    'unshare',
+    ['--mount', 'debootstrap', '--variant=minbase', include, suite, temporary, ...mirror(suite)],
     {
       env: environment(),
       encoding: 'utf8',
