@@ -35,6 +35,6 @@ pub use lookup::{open_file, resolve_target};
 pub use masks::{Covers, hide, mask, read_only_paths};
 pub use memory::memory_layer;
 pub use merged::merged;
-pub use overlay::{Mapped, Staging, Treatment, overlay};
+pub use overlay::{Mapped, Staging, overlay};
 pub use pivot::{make_read_only, pivot, private_mounts, read_only_root};
 pub use slots::{Slots, Unset};

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use keelbox_spec::op::attribute::MOUNT_ATTR_RDONLY;
-use keelbox_spec::op::{Lower, Slot, Upper};
+use keelbox_spec::op::{Lower, Op, Slot, Upper};
 use keelbox_sys::Errno;
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::mount::{
@@ -20,13 +20,13 @@ const OVERLAY: &CStr = c"overlay";
 
 /// How the kernel is told to treat the writable layer.
 #[derive(Clone, Copy, Debug)]
-pub struct Treatment {
+struct Treatment {
     /// Never sync it.
-    pub volatile: bool,
+    volatile: bool,
     /// Keep marks in `user.overlay.*`.
-    pub userxattr: bool,
+    userxattr: bool,
     /// `MOUNT_ATTR_*` of the overlay.
-    pub attributes: u64,
+    attributes: u64,
 }
 
 /// For layers whose ids are mapped.
@@ -39,18 +39,28 @@ pub struct Mapped<'a> {
     pub staging: &'a mut Staging,
 }
 
-/// Mounts an overlay, detached.
+/// Mounts the overlay of an [`Op::Overlay`], detached.
 ///
 /// # Errors
 ///
 /// The kernel's, with what the file system says.
-pub fn overlay(
-    slots: &Slots,
-    lower: &[Lower],
-    upper: &Upper,
-    how: Treatment,
-    mapped: Option<Mapped<'_>>,
-) -> Outcome<OwnedFd> {
+pub fn overlay(slots: &Slots, op: &Op, mapped: Option<Mapped<'_>>) -> Outcome<OwnedFd> {
+    let Op::Overlay {
+        lower,
+        upper,
+        volatile,
+        userxattr,
+        attributes,
+        ..
+    } = op
+    else {
+        return Err(Fault::new("plan", Errno::EPROTO).on("not an overlay"));
+    };
+    let how = Treatment {
+        volatile: *volatile,
+        userxattr: *userxattr,
+        attributes: *attributes,
+    };
     if let Some(model) = lower.first().filter(|_| upper.like_lower) {
         imitate(slots.get(model.slot)?, slots.get(upper.base)?, &upper.upper)?;
     }

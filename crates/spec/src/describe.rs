@@ -148,21 +148,7 @@ fn identity(op: &Op) -> String {
         ),
         Op::Join { kind, whose } => format!("{}, of {whose}", flags(*kind)),
         Op::Unshare { namespaces } => flags(*namespaces),
-        Op::OwnLayers {
-            layers,
-            owner,
-            uids,
-            ..
-        } => {
-            let layers: Vec<_> = layers.iter().map(show).collect();
-            format!(
-                "{} to {}:{} in a user namespace of {}",
-                layers.join(", "),
-                owner.0,
-                owner.1,
-                maps(uids)
-            )
-        }
+        Op::OwnLayers { .. } => own_layers(op),
         Op::BecomeRoot { set_groups } => {
             if *set_groups {
                 "setgroups([]), setresgid(0, 0, 0), setresuid(0, 0, 0)".into()
@@ -178,6 +164,26 @@ fn identity(op: &Op) -> String {
         }
         _ => String::new(),
     }
+}
+
+fn own_layers(op: &Op) -> String {
+    let Op::OwnLayers {
+        layers,
+        owner,
+        uids,
+        ..
+    } = op
+    else {
+        return String::new();
+    };
+    let layers: Vec<_> = layers.iter().map(show).collect();
+    format!(
+        "{} to {}:{} in a user namespace of {}",
+        layers.join(", "),
+        owner.0,
+        owner.1,
+        maps(uids)
+    )
 }
 
 fn group(op: &Op) -> String {

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use keelbox_rootfs::{self as rootfs, Call, Fault, Mapped, Outcome, Staging, Treatment};
+use keelbox_rootfs::{self as rootfs, Call, Fault, Mapped, Outcome, Staging};
 use keelbox_spec::op::{Op, Slot};
 use keelbox_sys::Errno;
 use keelbox_sys::exec::exit_now;
@@ -26,26 +26,13 @@ impl Init {
                 let (slots, attributes) = (&mut self.slots, *attributes);
                 return rootfs::clone_into(slots, *slot, source, *recursive, attributes, None);
             }
-            Op::Overlay {
-                slot,
-                lower,
-                upper,
-                volatile,
-                userxattr,
-                attributes,
-            } => {
-                let how = Treatment {
-                    volatile: *volatile,
-                    userxattr: *userxattr,
-                    attributes: *attributes,
-                };
+            Op::Overlay { slot, upper, .. } => {
                 let mut staging = Staging::default();
                 let in_memory = upper.path.is_empty().then_some(Mapped {
                     owner: (0, 0),
                     staging: &mut staging,
                 });
-                let mount = rootfs::overlay(&self.slots, lower, upper, how, in_memory)?;
-                (*slot, mount)
+                (*slot, rootfs::overlay(&self.slots, op, in_memory)?)
             }
             Op::MemoryLayer {
                 slot, directories, ..

@@ -3,8 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use keelbox_rootfs::{
-    Call, Fault, Mapped, Outcome, Staging, Treatment, clone_into, make_devices, memory_layer,
-    overlay,
+    Call, Fault, Mapped, Outcome, Staging, clone_into, make_devices, memory_layer, overlay,
 };
 use keelbox_spec::op::{Op, Slot};
 use keelbox_sys::Errno;
@@ -42,27 +41,14 @@ impl Launcher<'_> {
                 Some(mount) => (*slot, mount),
                 None => return Ok(()),
             },
-            Op::Overlay {
-                slot,
-                lower,
-                upper,
-                volatile,
-                userxattr,
-                attributes,
-            } => {
-                let (volatile, userxattr, attributes) = (*volatile, *userxattr, *attributes);
-                let how = Treatment {
-                    volatile,
-                    userxattr,
-                    attributes,
-                };
+            Op::Overlay { slot, upper, .. } => {
                 // A layer in memory has no path, either.
                 let staged = self.start.base != 0 || upper.path.is_empty();
                 let mapped = staged.then_some(Mapped {
                     owner: (self.start.base, self.start.group_base),
                     staging: &mut self.staging,
                 });
-                (*slot, overlay(&self.slots, lower, upper, how, mapped)?)
+                (*slot, overlay(&self.slots, op, mapped)?)
             }
             _ => return Err(Fault::new("plan", Errno::EPROTO).on("a step for the init")),
         };

@@ -1,5 +1,7 @@
 //! The ids of a new user namespace: which of this machine's are which inside, and who may map them.
 
+mod alone;
+
 use crate::failure::{Code, Failure};
 use crate::host::{HostFacts, IdRange, SubordinateIds};
 use crate::image::ImageConfig;
@@ -235,7 +237,7 @@ fn list(
 
 fn ordinary(user: &User, host: &HostFacts) -> Result<Maps, Failure> {
     let Some(ids) = &host.subordinate else {
-        return alone(user, host);
+        return alone::maps(user, host);
     };
     let both = |make: &dyn Fn(u32, &[IdRange]) -> Vec<IdMap>| {
         (make(host.uid, &ids.uids), make(host.gid, &ids.gids))
@@ -424,64 +426,4 @@ fn shown(ranges: &[IdRange]) -> String {
         })
         .collect();
     shown.join(", ")
-}
-
-/// Without subordinate ids, one id: the caller's.
-fn alone(user: &User, host: &HostFacts) -> Result<Maps, Failure> {
-    let needs = |what: &str| Err(needs_subordinate(what, host));
-    let keep = match user {
-        User::Nomap => return needs("--userns=nomap"),
-        User::Named => return needs("--subuidname"),
-        User::Auto(auto) if auto.size.is_some_and(|size| size > 1) => {
-            return needs("--userns=auto:size");
-        }
-        User::Maps { uids, gids } => return alone_mapped(uids, gids, host),
-        User::KeepId(keep) => keep.clone(),
-        _ => KeepId {
-            uid: Some(0),
-            gid: Some(0),
-            size: None,
-        },
-    };
-    Ok(Maps {
-        uids: keep_id(host.uid, keep.uid, None, &[]),
-        gids: keep_id(host.gid, keep.gid, None, &[]),
-        writer: MapWriter::Launcher,
-        set_groups: false,
-    })
-}
-
-fn alone_mapped(uids: &[Entry], gids: &[Entry], host: &HostFacts) -> Result<Maps, Failure> {
-    let one = |entries: &[Entry], own: u32| match entries {
-        [] => Ok(consecutive(0, [own_range(own)])),
-        [entry] if entry.count == 1 && (entry.from == if entry.absolute { own } else { 0 }) => {
-            Ok(consecutive(entry.inside, [own_range(own)]))
-        }
-        _ => Err(needs_subordinate("more than your own id", host)),
-    };
-    Ok(Maps {
-        uids: one(uids, host.uid)?,
-        gids: one(gids, host.gid)?,
-        writer: MapWriter::Launcher,
-        set_groups: false,
-    })
-}
-
-fn needs_subordinate(what: &str, host: &HostFacts) -> Failure {
-    let name = if host.user_name.is_empty() {
-        host.uid.to_string()
-    } else {
-        host.user_name.clone()
-    };
-    let failure = Failure::new(Code::Userns, format!("{what} needs subordinate ids"));
-    if host.nested {
-        return failure
-            .why("you are root of a user namespace that has only some ids")
-            .hint("run keelbox outside of it");
-    }
-    failure
-        .why("/etc/subuid and /etc/subgid have none for you, or newuidmap and newgidmap are missing")
-        .hint(format!(
-            "install uidmap, and: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"
-        ))
 }
