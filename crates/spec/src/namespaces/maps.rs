@@ -8,7 +8,7 @@ use crate::image::ImageConfig;
 use crate::namespaces::extents::{
     Entry, checked, consecutive, first_of, insert, outside, part_of, total,
 };
-use crate::namespaces::users::{KeepId, User};
+use crate::namespaces::users::User;
 use crate::op::{IdMap, MapWriter};
 
 /// Ids that a container has when nothing else is said.
