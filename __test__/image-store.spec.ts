@@ -2,6 +2,7 @@
 import {spawn} from 'node:child_process';
 import {existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
+import {text} from 'node:stream/consumers';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {ExecutionContext} from 'ava';
 import {baseTar, differences, fileTar, Layout, layersOf, ownFolder, simpleImage, tool} from './helpers/archives';
@@ -156,6 +157,33 @@ test.asEach('commands at once: loads, runs and removals of one image never see h
   t.is(await good(t, ['system', 'check'], {...who, env}), '');
   empty(t, root);
 });
+
+test.asEach(
+  'an image that goes while another one with its layers is made ready takes nothing from it',
+  async (t, who) => {
+    const {root, env} = ownState(who);
+    const options = {...who, env};
+    await good(t, ['load', '-q', '-i', await simpleImage('goes:1')], options);
+    const layout = new Layout();
+    // Long enough to be unpacked that the load is stopped at it, when it has looked at the layers that are there.
+    const zeros = await fileTar('zeros', '\0'.repeat(96 << 20));
+    layout.index([layout.image([await baseTar(), await fileTar('hello', 'hello'), zeros])], 'comes:1');
+    const {file, args, options: spawning} = command(['load', '-q', '-i', layout.folder], options);
+    const load = spawn(file, args, {...spawning, stdio: ['ignore', 'ignore', 'pipe']});
+    const complaint = text(load.stderr);
+    const over = new Promise(resolve => load.on('close', resolve));
+    // Looked for by a process of its own: this one is busy with other tests, and would come too late.
+    const stop =
+      'until set -- "$ROOT"/tmp/*/layer-* && [ -e "$1" ]; do kill -0 $LOAD; done; kill -STOP $LOAD; [ -e "$1" ]';
+    await tool('env', [`ROOT=${root}`, `LOAD=${load.pid}`, 'sh', '-ec', stop]);
+    await good(t, ['rmi', '-f', 'goes:1'], options);
+    load.kill('SIGCONT');
+    t.is(await over, 0, await complaint);
+    t.is(await good(t, ['run', '--rm', 'comes:1', 'cat', '/hello'], options), 'hello');
+    t.is(await good(t, ['system', 'check'], options), '');
+    await good(t, ['save', '-q', '-o', path.join(root, 'saved.tar'), 'comes:1'], options);
+  },
+);
 
 /** Starts a command and kills it and what it started a moment later. */
 async function killed(args: string[], options: CallOptions & Who, milliseconds: number): Promise<void> {

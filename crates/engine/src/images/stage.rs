@@ -141,7 +141,7 @@ impl<'a> Stage<'a> {
     /// Hashes a layer's bytes, and keeps them where the store does not have them.
     fn copy_blob(&mut self, source: &LayerSource, digest: &Digest) -> Result<(), Failure> {
         let what = format!("the layer {digest}");
-        let found = if self.blobs.contains_key(digest) || self.store.blob(digest).exists() {
+        let found = if self.blobs.contains_key(digest) || self.link_blob(digest) {
             source.member.digest(&what, None)?
         } else {
             let (file, path) = self.new_blob()?;
@@ -152,9 +152,24 @@ impl<'a> Stage<'a> {
         same(&found, digest, &what, "digest")
     }
 
-    fn new_blob(&mut self) -> Result<(File, PathBuf), Failure> {
+    /// A name of our own for a blob of the store: whoever removes what it belongs to before this image is there takes the
+    /// other one away. False: the store has none, or its file system knows no hard links.
+    fn link_blob(&mut self, digest: &Digest) -> bool {
+        let path = self.blob_path();
+        let linked = std::fs::hard_link(self.store.blob(digest), &path).is_ok();
+        if linked {
+            self.blobs.insert(digest.clone(), path);
+        }
+        linked
+    }
+
+    fn blob_path(&mut self) -> PathBuf {
         self.begun += 1;
-        let path = self.work.path().join(format!("blob-{}", self.begun));
+        self.work.path().join(format!("blob-{}", self.begun))
+    }
+
+    fn new_blob(&mut self) -> Result<(File, PathBuf), Failure> {
+        let path = self.blob_path();
         let mut options = File::options();
         let file = options
             .read(true)
@@ -269,7 +284,7 @@ impl<'a> Stage<'a> {
             std::fs::rename(path, &place).map_err(|error| store_failure("make", &place, &error))?;
         }
         if let Some(lost) = needed.iter().find(|blob| !self.store.blob(blob).exists()) {
-            // It was there when this image was made ready, and somebody has removed what it belonged to since.
+            // Each is ours, if only by another name: what takes one away is not a command of ours.
             return Err(Failure::new(
                 Code::Store,
                 format!("the blob {lost} was removed meanwhile"),
