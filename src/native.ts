@@ -4,10 +4,12 @@
  */
 
 import type {ConfinementRequest} from './border/confinement';
+import type {ContainerStatus, ContainersNative, LifeRequest} from './border/containers';
 import type {ExportNative} from './border/export';
 import type {ImagesNative} from './border/images';
 import type {NamespacesRequest} from './border/namespaces';
 
+export type * from './border/containers';
 export type {NamespacesRequest} from './border/namespaces';
 
 import type {MountRequest, StorageRequest} from './border/storage';
@@ -85,6 +87,7 @@ export interface RunRequest {
   /** Report each step as it is done, and wait before the last one until all have been reported. */
   explain?: boolean;
   confinement?: ConfinementRequest;
+  life?: LifeRequest;
 }
 
 /** One operation of a plan. */
@@ -147,13 +150,18 @@ export interface ContainerSummary {
   imageId?: string;
   command: string[];
   labels?: Record<string, string>;
-  status: 'created' | 'running' | 'exited';
+  status: ContainerStatus;
   pid?: number;
   exitCode?: number;
   /** Milliseconds since the epoch, as are the other times. */
   createdAt: number;
   startedAt?: number;
   finishedAt?: number;
+  /** Of one with a health check. */
+  health?: 'starting' | 'healthy' | 'unhealthy' | 'none';
+  restartCount?: number;
+  /** Why it is `broken`: its records cannot be read. */
+  error?: string;
 }
 
 export interface HostReport {
@@ -176,7 +184,7 @@ export interface HostReport {
 /**
  * The addon. A failing call throws an `Error` that also carries the fields of `NativeErrorFields`.
  */
-export interface Native extends ExportNative, ImagesNative, VolumesNative {
+export interface Native extends ContainersNative, ExportNative, ImagesNative, VolumesNative {
   /** Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. */
   prepare(request: RunRequest, onStep?: (step: StepDone) => void): Started;
   /** Replaces this process by the attach client of a container that `prepare` started. Never returns on success. */

@@ -29,6 +29,11 @@ More than one container has an id that begins like that.
 
 What to do: write more letters of the id, or the name. keelbox ps -a --no-trunc shows both in full.
 `,
+  ERR_KEELBOX_STATE: `
+The container is not in a state in which this can be done: exec and attach need one that runs, pause one that is not paused, rm one that does not run.
+
+What to do: keelbox ps -a shows the state of all containers. keelbox start NAME starts one that has ended, keelbox unpause NAME lets a paused one go on.
+`,
   ERR_KEELBOX_NAME_TAKEN: `
 Another container has this name, and a name is unique also among those that have ended.
 

@@ -1,5 +1,6 @@
 //! The addon: converts arguments, results and errors between Node and the engine. Decides nothing.
 
+pub mod containers;
 mod convert;
 pub mod export;
 pub mod images;

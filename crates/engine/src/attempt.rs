@@ -180,7 +180,7 @@ impl<'a> Attempt<'a> {
         };
         let [stdin, stdout, stderr] = &self.stdio.theirs;
         let terminal = self.stdio.terminal.as_ref().unwrap_or(&nothing);
-        let fds: [BorrowedFd<'_>; 11] = [
+        let fds: [BorrowedFd<'_>; 13] = [
             stdin.as_fd(),
             stdout.as_fd(),
             stderr.as_fd(),
@@ -192,6 +192,8 @@ impl<'a> Attempt<'a> {
             drain(1),
             drain(2),
             terminal.as_fd(),
+            nothing.as_fd(),
+            nothing.as_fd(),
         ];
         if !self.namespaces.is_empty() {
             let namespaces: Vec<_> = self.namespaces.iter().map(AsFd::as_fd).collect();
@@ -234,6 +236,7 @@ impl<'a> Attempt<'a> {
             base: self.plan.choices.base,
             group_base: self.plan.choices.group_base,
             boot_id: facts::boot_id(),
+            life: keelbox_spec::start::Life::default(),
         };
         start
             .encode()
@@ -381,7 +384,7 @@ fn hear(
                 errno,
                 note,
             } => return Err(translate::refusal(plan, index, &call, errno, &note)),
-            Event::Hello { .. } | Event::Exited(_) => {}
+            _ => {}
         }
     }
 }

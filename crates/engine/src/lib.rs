@@ -4,6 +4,7 @@
 //! (Node has several threads). State is files and locks, never what a file says: a container lives while its supervisor
 //! holds the lock on its state directory.
 
+mod action;
 mod attempt;
 mod binaries;
 mod caller;
@@ -41,6 +42,7 @@ pub mod unpack;
 mod volumes;
 mod watch;
 
+pub use action::{Action, Condition, act};
 pub use client::attach;
 pub use events::ContainerEvent;
 pub use export::export;

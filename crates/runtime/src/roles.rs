@@ -43,10 +43,21 @@ fn supervise_role() -> i32 {
     // for itself and leaves ignored in what it starts.
     keelbox_sys::signal::reset(1 << 31 | 1 << 32);
     keelbox_process::take_name();
-    let Ok(inherited) = keelbox_sys::fd::inherit::<8>(fds::CONTROL) else {
+    let Ok(inherited) = keelbox_sys::fd::inherit::<10>(fds::CONTROL) else {
         return FAILED;
     };
-    let [control, message, state, data, ids, stdout, stderr, terminal] = inherited;
+    let [
+        control,
+        message,
+        state,
+        data,
+        ids,
+        stdout,
+        stderr,
+        terminal,
+        stdin,
+        journal,
+    ] = inherited;
     let Some(start) = read_message(message) else {
         return FAILED;
     };
@@ -59,6 +70,8 @@ fn supervise_role() -> i32 {
             ids,
             drains: [stdout, stderr],
             terminal,
+            stdin,
+            journal,
         },
     );
     0

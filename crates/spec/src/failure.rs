@@ -13,6 +13,8 @@ pub enum Code {
     NotFound,
     #[serde(rename = "ERR_KEELBOX_AMBIGUOUS_ID")]
     AmbiguousId,
+    #[serde(rename = "ERR_KEELBOX_STATE")]
+    State,
     #[serde(rename = "ERR_KEELBOX_NAME_TAKEN")]
     NameTaken,
     #[serde(rename = "ERR_KEELBOX_COMMAND_NOT_FOUND")]

@@ -1,10 +1,12 @@
 //! What a caller asks for. The shapes mirror `src/native.ts`, where each key is explained for TypeScript.
 
 mod confinement;
+mod life;
 mod namespaces;
 mod storage;
 
 pub use confinement::ConfinementRequest;
+pub use life::{HealthRequest, LifeRequest};
 use serde::{Deserialize, Serialize};
 
 pub use namespaces::NamespacesRequest;
@@ -102,6 +104,9 @@ pub struct RunRequest {
     /// Limits, groups, kernel settings, masks and security modules.
     #[serde(default)]
     pub confinement: ConfinementRequest,
+    /// Detached or not, logs, restarts, health.
+    #[serde(default)]
+    pub life: LifeRequest,
 }
 
 fn yes() -> bool {

@@ -1,10 +1,14 @@
 //! The start message: what the engine tells the executable, once, through a memfd. Versioned, binary, checked on arrival.
 
+mod life;
+
 use std::ffi::CString;
 
 use serde::{Deserialize, Serialize};
 
 use crate::op::{Op, Side};
+
+pub use life::{Health, Life, Log, Restart, Unhealthy};
 
 /// The version of [`Start`]. Engine and executable come in one package; a mismatch means that the package was replaced
 /// between the two, and the executable refuses.
@@ -29,8 +33,12 @@ pub mod fds {
     pub const DRAINS: [RawFd; 2] = [8, 9];
     /// The caller's terminal, or /dev/null: set right when its client dies.
     pub const TERMINAL: RawFd = 10;
+    /// This side's end of the container's stdin, or /dev/null. Unless the output is passed through: then the client has it.
+    pub const STDIN: RawFd = 11;
+    /// The directory of the events' journal, or /dev/null.
+    pub const JOURNAL: RawFd = 12;
     /// The first fd that is nobody's.
-    pub const END: u32 = 11;
+    pub const END: u32 = 13;
 }
 
 /// What the executable is to start and supervise.
@@ -68,6 +76,8 @@ pub struct Start {
     pub group_base: u32,
     /// This boot's id, for the state record.
     pub boot_id: String,
+    /// How it lives once it is started.
+    pub life: Life,
 }
 
 impl Start {

@@ -367,6 +367,7 @@ fn a_start_message_comes_back_as_it_was_and_only_in_its_version() {
         base: BASE,
         group_base: BASE,
         boot_id: "b".into(),
+        life: keelbox_spec::start::Life::default(),
     };
     let bytes = start.encode().unwrap();
     assert_eq!(Start::decode(&bytes).unwrap(), start);

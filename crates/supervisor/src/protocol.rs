@@ -4,16 +4,17 @@
 //! directory. A running supervisor outlives an upgrade of the package, so a variant is never changed or removed, only added
 //! at the end, and [`Event::Hello`] tells a client which version it talks to.
 
+use keelbox_spec::start::Restart;
 use serde::{Deserialize, Serialize};
 
 /// Grows with each variant that is added.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The socket's name in the state directory.
 pub const SOCKET: &str = "ctl.sock";
 
 /// What a client asks for.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub enum Request {
     /// All steps have been shown: run the command.
     Proceed,
@@ -28,6 +29,53 @@ pub enum Request {
     Remove,
     /// Before the start: the namespaces of others that the plan names come along.
     Namespaces,
+    /// Take part in the container's stdio, by the client's own pipes, whose other ends come along in this order: one to read
+    /// the client's input from, one for stdout, one for stderr (a terminal has stdout only). A container whose output is
+    /// passed through has none for others: `Answer` EBUSY. What was printed before is in the log.
+    Attach {
+        /// An fd for the container's stdin comes along.
+        stdin: bool,
+        /// An fd for its stdout comes along.
+        stdout: bool,
+        /// An fd for its stderr comes along.
+        stderr: bool,
+        /// The end of this input is the end of the container's stdin.
+        closes_stdin: bool,
+    },
+    /// The client goes, and the container lives on without it, also one that was started to end with its client. One that
+    /// was passed through belongs to the supervisor from now on, as with the log `None`.
+    Detach,
+    /// The size of the container's terminal.
+    Resize {
+        /// Characters in a line.
+        columns: u16,
+        /// Lines.
+        rows: u16,
+    },
+    /// End it: this signal (0: its own stop signal), then SIGKILL after so many milliseconds (None: its own time; `u64::MAX`:
+    /// never). It is not started again by its policy. A signal that its first process would not receive becomes SIGKILL at
+    /// once. A frozen container is thawed first. The client hears `Exited`.
+    Stop {
+        /// The signal.
+        signal: i32,
+        /// Until SIGKILL.
+        milliseconds: Option<u64>,
+    },
+    /// End it, and start it again with a clean slate: not counted as a restart of its policy's.
+    Again {
+        /// As for `Stop`.
+        signal: i32,
+        /// As for `Stop`.
+        milliseconds: Option<u64>,
+    },
+    /// Freeze every process of it (true), or let them go on. `Answer` when that is so.
+    Freeze(bool),
+    /// It has another name now. `Answer` 0.
+    Renamed(String),
+    /// It has another restart policy now. `Answer` 0.
+    Policy(Restart),
+    /// Tell `Health` events to this client from now on, the current state first.
+    WatchHealth,
 }
 
 /// What the supervisor tells.
@@ -65,6 +113,22 @@ pub enum Event {
     },
     /// The container has ended, and everything that was to be removed is.
     Exited(Exited),
+    /// What became of a request that asks for an answer: 0, or an errno.
+    Answer {
+        /// Of the request.
+        errno: i32,
+        /// What it was about, for people.
+        note: String,
+    },
+    /// It has ended, and will be started again after so many milliseconds.
+    Restarting {
+        /// How it ended.
+        exited: Exited,
+        /// Until then.
+        milliseconds: u64,
+    },
+    /// `starting`, `healthy`, `unhealthy` or `none`.
+    Health(String),
 }
 
 /// How a container ended.

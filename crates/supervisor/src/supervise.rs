@@ -35,6 +35,10 @@ pub struct Inherited {
     pub drains: [OwnedFd; 2],
     /// The caller's terminal.
     pub terminal: OwnedFd,
+    /// This side's end of stdin.
+    pub stdin: OwnedFd,
+    /// The directory of the events' journal.
+    pub journal: OwnedFd,
 }
 
 /// Clients at a time besides the first; more of them wait until one leaves. A client is sent two messages in all, which its
@@ -308,6 +312,7 @@ impl Supervisor {
                 self.leftovers.remove = true;
                 self.kill();
             }
+            _ => {}
         }
     }
 
