@@ -13,6 +13,8 @@ mod caller;
 mod client;
 mod collect;
 mod config;
+mod control;
+mod event;
 mod events;
 mod export;
 mod facts;
