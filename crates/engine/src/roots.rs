@@ -52,6 +52,12 @@ impl Roots {
         self.root.join("volumes")
     }
 
+    /// The journal of events.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
     /// The links from names to ids.
     #[must_use]
     pub fn names(&self) -> PathBuf {

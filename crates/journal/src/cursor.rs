@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Result;
 
@@ -51,6 +51,10 @@ impl Cursor {
             rest: 0,
             is_finished: false,
         })
+    }
+
+    pub(crate) fn directory(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
     }
 
     /// The files that are there, the oldest first; the first is file 0 of [`Position`].

@@ -14,12 +14,14 @@ mod files;
 mod journald;
 mod lines;
 mod log;
+mod source;
 mod watch;
 
 pub use clock::{TIME_LENGTH, Time};
 pub use events::{Event, EventsReader, record};
 pub use journald::JournaldWriter;
 pub use log::{Bounds, Entry, LogReader, LogWriter, Range};
+pub use source::{Source, Writer};
 pub use watch::{For, Watch, wait};
 
 /// One of the container's outputs.

@@ -74,6 +74,8 @@ impl AsFd for Watch {
 pub enum For<'a> {
     /// Something to read, or the end of a process.
     Input(BorrowedFd<'a>),
+    /// Something can be written here.
+    Room(BorrowedFd<'a>),
     /// Nobody reads what is written here any more.
     NoReader(BorrowedFd<'a>),
 }
@@ -102,6 +104,7 @@ pub fn wait(what: &[For<'_>], until: Option<Time>) -> Result<Vec<bool>> {
 fn poll_fd<'a>(what: &For<'a>) -> PollFd<'a> {
     match *what {
         For::Input(fd) => PollFd::from_borrowed_fd(fd, PollFlags::IN),
+        For::Room(fd) => PollFd::from_borrowed_fd(fd, PollFlags::OUT),
         // Errors and hang-ups are always told.
         For::NoReader(fd) => PollFd::from_borrowed_fd(fd, PollFlags::empty()),
     }

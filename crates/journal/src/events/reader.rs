@@ -7,6 +7,7 @@ use rustix::io::Result;
 use super::{NAME, json};
 use crate::clock::Time;
 use crate::cursor::Cursor;
+use crate::watch::Watch;
 
 /// Reads the journal in a directory.
 #[derive(Debug)]
@@ -32,6 +33,15 @@ impl EventsReader {
             since,
             until,
         })
+    }
+
+    /// Lets `watch` wake up when there is more to read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watch::writes`].
+    pub fn watch(&self, watch: &Watch) -> Result<()> {
+        watch.writes(self.cursor.directory())
     }
 
     /// The next event, a line of JSON: `time` (RFC 3339), `type`, `action`, `id`, `attributes` (an object of strings, `name`

@@ -1,6 +1,6 @@
 //! Reading a log, while it is written or afterwards.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::io::Result;
 
@@ -79,6 +79,11 @@ impl LogReader {
             }
         }
         Ok(None)
+    }
+
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> BorrowedFd<'_> {
+        self.cursor.directory()
     }
 
     /// Nobody writes it any more, so its end is the end: to be said before the last call of [`read`](Self::read).
