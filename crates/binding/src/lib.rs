@@ -4,6 +4,7 @@ pub mod containers;
 mod convert;
 pub mod export;
 pub mod images;
+pub mod journal;
 mod start;
 pub mod volumes;
 

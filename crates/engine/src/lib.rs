@@ -24,9 +24,11 @@ mod host_root;
 mod ids;
 mod images;
 mod info;
+mod journal;
 mod layer_limits;
 mod lifecycle;
 mod list;
+mod logs;
 mod names;
 mod namespaces;
 mod outer;
@@ -56,8 +58,10 @@ pub use images::{
     load, prune_images, remove_image, save, tag_image, untag_image,
 };
 pub use info::{HostReport, info};
+pub use journal::{EventsOptions, EventsStream, open_events, record_event};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
+pub use logs::{LogEntry, LogOptions, LogStream, LogsRequest, Waker, open_log, show_logs};
 pub use plan_view::{PlanView, StepView};
 pub use remove::{Removal, remove};
 pub use roots::Roots;

@@ -8,7 +8,7 @@ use keelbox_spec::start::{Start, fds};
 use keelbox_supervisor::attach::{Ending, Ends, Outcome, Streams, Unwritten, attach};
 use keelbox_supervisor::{Inherited, supervise};
 
-use crate::{layers, report, seal};
+use crate::{layers, logs, report, seal};
 
 /// Exit code for a failure of ours.
 pub(crate) const FAILED: i32 = 125;
@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: Vec<String>) -> i32 {
         ["seal", role @ ..] => seal::again(role),
         ["supervise"] => supervise_role(),
         ["attach", mode] => attach_role(mode),
+        ["logs", words @ ..] => logs::run(words),
         ["remove", name] => remove_role(name),
         ["pack", lower] => layers::pack(lower),
         ["unpack", lower] => layers::unpack(lower),
