@@ -344,6 +344,7 @@ fn config(
         mounted_images: mounted_images.into_iter().collect(),
         layers: layers.into_iter().collect(),
         binaries: binaries::key_of(&image.root),
+        request: Some(Box::new(request.clone())),
     }
 }
 
