@@ -9,7 +9,7 @@ use keelbox_process::{receive, send, seqpacket_pair};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::{ImageConfig, Root};
 use keelbox_spec::op::{Op, Side};
-use keelbox_spec::plan::{self, Plan};
+use keelbox_spec::plan::{self, ExecRecord, Plan};
 use keelbox_spec::request::RunRequest;
 use keelbox_spec::start::Start;
 use keelbox_supervisor::protocol::{Event, Request};
@@ -344,6 +344,7 @@ fn config(
         mounted_images: mounted_images.into_iter().collect(),
         layers: layers.into_iter().collect(),
         binaries: binaries::key_of(&image.root),
+        exec: Some(Box::new(ExecRecord::of(plan, request, image))),
         request: Some(Box::new(request.clone())),
     }
 }

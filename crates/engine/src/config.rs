@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use keelbox_spec::plan::ExecRecord;
 use keelbox_spec::request::{MountRequest, RunRequest};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,9 @@ pub(crate) struct Config {
     /// The key of its root, when that is made of programs (`binaries`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) binaries: Option<String>,
+    /// What its command was given, for those that are started beside it. None: it was made by an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exec: Option<Box<ExecRecord>>,
     /// Everything that it was made with, for what is started in it later. None: it was made by an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) request: Option<Box<RunRequest>>,

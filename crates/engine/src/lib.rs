@@ -12,6 +12,7 @@ mod client;
 mod collect;
 mod config;
 mod events;
+mod exec;
 mod export;
 mod facts;
 mod fallback;
@@ -45,6 +46,7 @@ mod watch;
 pub use action::{Action, Condition, act};
 pub use client::attach;
 pub use events::ContainerEvent;
+pub use exec::{ExecRequest, exec, exec_detached};
 pub use export::export;
 pub use images::{
     CheckOptions, ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage,
