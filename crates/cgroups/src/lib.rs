@@ -4,7 +4,11 @@
 //! and v1, where it moves itself in and its members are ended one by one. Left out: which limits to set (`keelbox-spec`).
 
 mod discover;
+mod freeze;
 mod group;
+mod oom;
 
 pub use discover::discover;
+pub use freeze::freeze;
 pub use group::{Fault, Made, empty, make, members, remove};
+pub use oom::oom_kills;
