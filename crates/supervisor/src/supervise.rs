@@ -82,7 +82,8 @@ pub fn supervise(start: Start, inherited: Inherited) {
             supervisor.run();
         }
         Err(failed) => {
-            leftovers.clear(inherited.data.as_fd(), inherited.state.as_fd(), true);
+            let remove = !leftovers.existing;
+            leftovers.clear(inherited.data.as_fd(), inherited.state.as_fd(), remove);
             tell_failure(inherited.control.as_fd(), failed);
         }
     }
