@@ -15,7 +15,9 @@ pub fn oom_kills(groups: &[CString]) -> u64 {
 }
 
 fn in_file(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))?;
     line.trim().parse().ok()
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use keelbox_process::Maps;
 use keelbox_spec::start::{Start, fds};
 use keelbox_supervisor::attach::{Ending, Ends, Outcome, Streams, Unwritten, attach};
-use keelbox_supervisor::{Inherited, supervise};
+use keelbox_supervisor::{Inherited, again, supervise};
 
 use crate::{layers, report, seal};
 
@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: Vec<String>) -> i32 {
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["seal", role @ ..] => seal::again(role),
-        ["supervise"] => supervise_role(),
+        ["supervise", words @ ..] => supervise_role(words),
         ["attach", mode] => attach_role(mode),
         ["remove", name] => remove_role(name),
         ["pack", lower] => layers::pack(lower),
@@ -38,12 +38,21 @@ fn version() -> i32 {
     i32::from(std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes()).is_err())
 }
 
-fn supervise_role() -> i32 {
+fn supervise_role(words: &[&str]) -> i32 {
+    /// The fds of every start.
+    const USUAL: usize = 10;
     // What is ignored stays so across execve. posix_spawn has reset every signal but these two, which the C library keeps
     // for itself and leaves ignored in what it starts.
     keelbox_sys::signal::reset(1 << 31 | 1 << 32);
     keelbox_process::take_name();
-    let Ok(inherited) = keelbox_sys::fd::inherit::<10>(fds::CONTROL) else {
+    let again = again(words);
+    let more = again.as_ref().map_or(0, |(count, _)| *count);
+    let Ok(mut inherited) = keelbox_sys::fd::inherit_all(fds::CONTROL, USUAL + more) else {
+        return FAILED;
+    };
+    let rest = inherited.split_off(USUAL);
+    let again = again.and_then(|(_, take)| take(rest));
+    let Ok(inherited) = <[OwnedFd; USUAL]>::try_from(inherited) else {
         return FAILED;
     };
     let [
@@ -58,13 +67,14 @@ fn supervise_role() -> i32 {
         stdin,
         journal,
     ] = inherited;
-    let Some(start) = read_message(message) else {
+    let Some(start) = read_message(&message) else {
         return FAILED;
     };
     supervise(
         start,
         Inherited {
             control,
+            message,
             state,
             data,
             ids,
@@ -72,14 +82,17 @@ fn supervise_role() -> i32 {
             terminal,
             stdin,
             journal,
+            again,
         },
     );
     0
 }
 
-fn read_message(message: OwnedFd) -> Option<Start> {
+fn read_message(message: &OwnedFd) -> Option<Start> {
     let mut bytes = Vec::new();
-    std::fs::File::from(message).read_to_end(&mut bytes).ok()?;
+    std::fs::File::from(message.try_clone().ok()?)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Start::decode(&bytes).ok()
 }
 

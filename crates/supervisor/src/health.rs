@@ -204,7 +204,10 @@ mod tests {
         for second in 1..10 {
             assert!(!health.note(at(second), at(second), ended(1)));
         }
-        assert_eq!((health.status(), health.failing_streak()), (Status::Starting, 0));
+        assert_eq!(
+            (health.status(), health.failing_streak()),
+            (Status::Starting, 0)
+        );
         // It began in time, whenever it ended.
         assert!(!health.note(at(9), at(12), ended(1)));
         assert_eq!((health.failing_streak(), health.due()), (0, at(42)));
@@ -220,7 +223,10 @@ mod tests {
         health.note(at(1), at(1), ended(0));
         health.note(at(31), at(31), ended(1));
         health.note(at(61), at(61), ended(1));
-        assert_eq!((health.status(), health.failing_streak()), (Status::Healthy, 2));
+        assert_eq!(
+            (health.status(), health.failing_streak()),
+            (Status::Healthy, 2)
+        );
         health.note(at(91), at(91), ended(0));
         assert_eq!(health.failing_streak(), 0);
         // The start's mercy is over with the first success.

@@ -165,6 +165,14 @@ impl Hub {
         self.go_on(1);
     }
 
+    /// A client leaves, and what it would have sent on may come from the next.
+    pub fn leave(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.iter_mut().find(|client| client.id == id) {
+            client.input = None;
+        }
+        self.remove(id);
+    }
+
     /// A client does without one of its ends: 0, 1 or 2.
     pub fn close(&mut self, id: ClientId, number: u8) {
         let Some(client) = self.clients.iter_mut().find(|client| client.id == id) else {
@@ -252,12 +260,8 @@ impl Hub {
             }
             Port::Stdin => self.write_input(),
             Port::From(id) => self.hear(id),
-            Port::To(id, _) if happened.contains(PollFlags::ERR) => {
-                if let Port::To(_, 0) = port {
-                    self.close(id, 1);
-                } else {
-                    self.close(id, 2);
-                }
+            Port::To(id, index) if happened.contains(PollFlags::ERR) => {
+                self.close(id, if index == 0 { 1 } else { 2 });
             }
             Port::To(_, index) => self.deliver(index),
         }
@@ -400,10 +404,7 @@ impl Hub {
         let mut taken = 0;
         while taken < LAST {
             let before = output.chunk.len();
-            if !matches!(
-                read(fd.as_fd(), &mut output.chunk, CHUNK),
-                Read::Some
-            ) {
+            if !matches!(read(fd.as_fd(), &mut output.chunk, CHUNK), Read::Some) {
                 break;
             }
             let new = output.chunk.get(before..).unwrap_or_default();

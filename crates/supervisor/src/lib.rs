@@ -7,16 +7,19 @@
 pub mod attach;
 mod cleanup;
 mod deliver;
-mod drain;
+pub mod health;
+pub mod hub;
 mod leftovers;
+mod present;
 pub mod protocol;
 mod record;
+pub mod restart;
 mod supervise;
 mod terminal;
 mod volumes;
 
 pub use cleanup::{remove_cgroups, remove_mapped, remove_tree};
 pub use deliver::{Disposition, disposition};
-pub use drain::present;
+pub use present::present;
 pub use record::start_time;
-pub use supervise::{Inherited, supervise};
+pub use supervise::{Again, Inherited, again, supervise};

@@ -37,6 +37,12 @@ impl BackOff {
         }
     }
 
+    /// The pause.
+    #[must_use]
+    pub fn milliseconds(self) -> u64 {
+        u64::try_from(self.last.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// How long to wait before it is started again; None: it is not.
     #[must_use]
     pub fn next(self, policy: Restart, end: End) -> Option<Duration> {

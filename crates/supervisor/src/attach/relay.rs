@@ -10,9 +10,9 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::pipe::SpliceFlags;
-use rustix::termios::{LocalModes, SpecialCodeIndex, tcgetattr};
 
 use super::set_nonblocking;
+use crate::terminal::typed_signals;
 
 /// As much as a pipe may hold without privileges (pipe(7), `pipe-max-size`).
 const PIPE: usize = 1 << 20;
@@ -251,21 +251,7 @@ impl Relay {
             keys.typed = typed;
             return Vec::new();
         }
-        let Ok(modes) = tcgetattr(console) else {
-            return Vec::new();
-        };
-        if !modes.local_modes.contains(LocalModes::ISIG) {
-            return Vec::new();
-        }
-        let keys = [(SpecialCodeIndex::VINTR, 2), (SpecialCodeIndex::VQUIT, 3)];
-        // 0 says that there is no such key (termios(3), `_POSIX_VDISABLE`).
-        keys.into_iter()
-            .filter(|(code, _)| {
-                let key = modes.special_codes[*code];
-                key != 0 && typed.contains(&key)
-            })
-            .map(|(_, signal)| signal)
-            .collect()
+        typed_signals(console, &typed)
     }
 }
 
