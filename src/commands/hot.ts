@@ -1,5 +1,6 @@
 /** The verbs that people wait for; they are in the entry's bundle. */
 import type {CommandDefinition} from './definition';
+import {execCommand} from './exec';
 import {inspectCommand} from './image/inspect';
 import {imagesCommand} from './images';
 import {psCommand} from './ps';
@@ -9,6 +10,7 @@ import {versionCommand} from './version';
 
 export const hotCommands: readonly CommandDefinition[] = [
   runCommand,
+  execCommand,
   psCommand,
   imagesCommand,
   inspectCommand,

@@ -7,10 +7,11 @@
 pub mod attach;
 mod cleanup;
 mod deliver;
+mod drain;
+mod exec;
 pub mod health;
 pub mod hub;
 mod leftovers;
-mod present;
 pub mod protocol;
 mod record;
 pub mod restart;
@@ -20,6 +21,7 @@ mod volumes;
 
 pub use cleanup::{remove_cgroups, remove_mapped, remove_tree};
 pub use deliver::{Disposition, disposition};
-pub use present::present;
+pub use drain::present;
+pub use exec::{ExecInherited, exec};
 pub use record::start_time;
 pub use supervise::{Again, Inherited, again, supervise};

@@ -29,8 +29,10 @@ use crate::terminal::Saved;
 pub use again::{Again, again};
 use checks::Check;
 use peers::Peer;
+pub(crate) use reporter::tell_failure;
 use reporter::{Reporter, failure};
 use setup::Shape;
+pub(crate) use setup::release_stdio;
 
 /// The fds that a supervisor is started with (`keelbox_spec::start::fds`).
 #[derive(Debug)]
@@ -209,7 +211,7 @@ impl Supervisor {
     /// Until everything is over.
     fn run(mut self, queued: Vec<peers::Received>) {
         keelbox_process::outlive_broken_pipes();
-        setup::release_stdio();
+        release_stdio();
         self.write_state();
         self.tell_started();
         self.listen_to_first(queued);

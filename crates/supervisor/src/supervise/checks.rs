@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use keelbox_process::{Failed, Report, launch};
-use keelbox_spec::op::{Op, namespace};
 use keelbox_spec::start::{Start, Unhealthy};
 use keelbox_sys::clone::{Side, fork};
 use keelbox_sys::exec::exit_now;
@@ -63,7 +62,7 @@ impl Supervisor {
         }
         let until = Instant::now() + health.timeout();
         let start = record::now();
-        match begin(self.container.pid, &self.message) {
+        match begin(&self.container.pidfd, &self.message) {
             Ok((pidfd, output)) => {
                 self.check = Some(Check {
                     pidfd,
@@ -200,7 +199,7 @@ fn hear_more(output: BorrowedFd<'_>, kept: &mut Vec<u8>) -> bool {
 }
 
 /// Starts a check. Its pidfd, and what it prints.
-fn begin(pid: i32, message: &OwnedFd) -> Result<(OwnedFd, OwnedFd)> {
+fn begin(target: &OwnedFd, message: &OwnedFd) -> Result<(OwnedFd, OwnedFd)> {
     let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
     let flags = rustix::fs::fcntl_getfl(&read)?;
     rustix::fs::fcntl_setfl(&read, flags | OFlags::NONBLOCK)?;
@@ -209,14 +208,14 @@ fn begin(pid: i32, message: &OwnedFd) -> Result<(OwnedFd, OwnedFd)> {
             // No longer than the supervisor, whose locks it has.
             let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
             keelbox_sys::signal::reset(0);
-            exit_now(run(pid, message, &write).unwrap_or(126))
+            exit_now(run(target, message, &write).unwrap_or(126))
         }
         Side::Parent { pidfd, .. } => Ok((pidfd, read)),
     }
 }
 
 /// In the child: the check's exit code.
-fn run(pid: i32, message: &OwnedFd, output: &OwnedFd) -> Result<i32> {
+fn run(target: &OwnedFd, message: &OwnedFd, output: &OwnedFd) -> Result<i32> {
     let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(output)?;
@@ -232,7 +231,7 @@ fn run(pid: i32, message: &OwnedFd, output: &OwnedFd) -> Result<i32> {
         ..start
     };
     let mut given = Given {
-        namespaces: namespaces(pid, &start),
+        target: rustix::io::fcntl_dupfd_cloexec(target, 3).ok(),
     };
     match launch(&start, &mut given) {
         Ok(container) => {
@@ -256,40 +255,16 @@ fn report(failed: &Failed, output: &OwnedFd) -> i32 {
     }
 }
 
-/// The container's own namespaces, in the order of the steps that enter them.
-fn namespaces(pid: i32, start: &Start) -> Vec<OwnedFd> {
-    let name = |kind: u64| match kind {
-        namespace::CLONE_NEWNS => "mnt",
-        kind => {
-            let named = namespace::ALL.iter().find(|(bit, ..)| *bit == kind);
-            named.map_or("", |(_, _, name)| name)
-        }
-    };
-    let kinds = start.steps.iter().filter_map(|(_, op)| match op {
-        Op::Join { kind, .. } => Some(*kind),
-        Op::BorrowMount { .. } => Some(namespace::CLONE_NEWNS),
-        _ => None,
-    });
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let opened = kinds.map(|kind| {
-        let path = format!("/proc/{pid}/ns/{}", name(kind));
-        rustix::fs::open(path, flags, Mode::empty())
-    });
-    opened
-        .collect::<rustix::io::Result<_>>()
-        .unwrap_or_default()
-}
-
-/// Hears nothing, and has the namespaces.
+/// Hears nothing, and has the container's first process.
 struct Given {
-    namespaces: Vec<OwnedFd>,
+    target: Option<OwnedFd>,
 }
 
 impl Report for Given {
     fn done(&mut self, _index: u32, _nanoseconds: u64) {}
 
     fn namespaces(&mut self) -> Vec<OwnedFd> {
-        std::mem::take(&mut self.namespaces)
+        self.target.take().into_iter().collect()
     }
 
     fn ready(&mut self) {}

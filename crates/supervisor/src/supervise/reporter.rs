@@ -94,3 +94,8 @@ pub(super) fn failure(failed: Failed) -> Event {
         note: keelbox_process::cut(fault.note),
     }
 }
+
+/// Tells a client which step failed.
+pub(crate) fn tell_failure(control: BorrowedFd<'_>, failed: Failed) {
+    let _ = send(control, &failure(failed), &[]);
+}

@@ -11,9 +11,9 @@ use rustix::pty::OpenptFlags;
 
 use super::peers::Peer;
 use super::{Again, Asked, Facts, Held, Inherited, Phase, Supervisor, Timers};
+use crate::drain::{is_present, present};
 use crate::hub::{self, Hub, Sink};
 use crate::leftovers::Leftovers;
-use crate::present::{is_present, present};
 use crate::protocol::{Event, SOCKET};
 use crate::record;
 use crate::restart::BackOff;
@@ -196,7 +196,7 @@ pub(super) fn refuse(
     event: Event,
 ) {
     // One that has run before is a container that ended.
-    let remove = leftovers.remove || !leftovers.existing && again.is_none();
+    let remove = !leftovers.existing || again.is_some() && leftovers.remove;
     if !remove && again.is_some() {
         record::refused(inherited.data.as_fd(), life, &event);
     }
@@ -233,7 +233,7 @@ fn open_peer(master: &OwnedFd) -> Option<OwnedFd> {
 }
 
 /// The container's pipes must close when the container closes them, not when this process ends.
-pub(super) fn release_stdio() {
+pub(crate) fn release_stdio() {
     let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
     else {
         return;

@@ -1,6 +1,16 @@
-//! Fds that may stand for nothing.
+//! The outputs of a container whose client is gone: read and dropped, so that the container does not block on a full pipe.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Reads what is there. False: nobody will write any more.
+pub(crate) fn drain(fd: BorrowedFd<'_>) -> bool {
+    let mut buffer = [0; 4096];
+    match rustix::io::read(fd, &mut buffer) {
+        Ok(0) => false,
+        Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => true,
+        Err(_) => false,
+    }
+}
 
 /// `fd`, unless it is what the engine puts in the place of nothing: /dev/null.
 #[must_use]
