@@ -73,8 +73,8 @@ enum Phase {
     Running,
     /// It has ended, and is started again then.
     Waiting { until: Instant, exited: Exited },
-    /// It has ended, and some client has not read everything yet.
-    Over,
+    /// It has ended, and some client has not read everything yet; another process waits for that from then on.
+    Over { until: Option<Instant> },
 }
 
 /// Moments in which something is to be done.
@@ -234,11 +234,15 @@ impl Supervisor {
                         self.start_again();
                     }
                 }
-                Phase::Over => {
+                Phase::Over { until } => {
                     if self.peers.iter().all(Peer::is_told) {
                         break;
                     }
-                    self.turn();
+                    if until.is_some_and(|until| until <= Instant::now()) {
+                        self.leave_slow_clients();
+                    } else {
+                        self.turn();
+                    }
                 }
             }
         }

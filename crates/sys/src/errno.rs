@@ -68,8 +68,6 @@ impl Errno {
     pub const ESTALE: Self = Self(libc::ESTALE);
     /// It took too long.
     pub const ETIMEDOUT: Self = Self(libc::ETIMEDOUT);
-    /// It is so already.
-    pub const EALREADY: Self = Self(libc::EALREADY);
     /// Argument list too long.
     pub const E2BIG: Self = Self(libc::E2BIG);
 

@@ -22,7 +22,7 @@ impl DetachKeys {
     /// one comes. True: all of them were typed.
     pub fn filter(&mut self, bytes: &mut Vec<u8>) -> bool {
         let mut rest = Vec::with_capacity(bytes.len());
-        for byte in bytes.drain(..) {
+        for byte in std::mem::take(bytes) {
             while self.typed > 0 && self.keys.get(self.typed) != Some(&byte) {
                 self.give_back(&mut rest);
             }
@@ -45,7 +45,11 @@ impl DetachKeys {
     fn give_back(&mut self, rest: &mut Vec<u8>) {
         let typed = self.keys.get(..self.typed).unwrap_or_default();
         let next = (1..typed.len())
-            .find(|start| typed.get(*start..).is_some_and(|end| self.keys.starts_with(end)))
+            .find(|start| {
+                typed
+                    .get(*start..)
+                    .is_some_and(|end| self.keys.starts_with(end))
+            })
             .unwrap_or(typed.len());
         rest.extend_from_slice(typed.get(..next).unwrap_or_default());
         self.typed -= next;
@@ -93,7 +97,10 @@ mod tests {
         let bytes = |text| DetachKeys::parse(text).map(|keys| keys.keys);
         assert_eq!(bytes("ctrl-]"), Some(vec![0x1d]));
         assert_eq!(bytes("ctrl-p,ctrl-q"), Some(vec![16, 17]));
-        assert_eq!(bytes("ctrl-@,ctrl-[,ctrl-\\,ctrl-^,ctrl-_"), Some(vec![0, 27, 28, 30, 31]));
+        assert_eq!(
+            bytes("ctrl-@,ctrl-[,ctrl-\\,ctrl-^,ctrl-_"),
+            Some(vec![0, 27, 28, 30, 31])
+        );
         assert_eq!(bytes("a,B,~"), Some(b"aB~".to_vec()));
         for wrong in ["", "ctrl-", "ctrl-A", "ctrl-1", "ab", "a,", "é", "ctrl-ab"] {
             assert_eq!(bytes(wrong), None, "{wrong:?}");
@@ -102,14 +109,26 @@ mod tests {
 
     #[test]
     fn the_keys_are_found_wherever_they_are_cut() {
-        assert_eq!(typed("ctrl-]", &[b"ls\n\x1dmore"]), (b"ls\n".to_vec(), true));
-        assert_eq!(typed("ctrl-p,ctrl-q", &[b"x\x10", b"\x11"]), (b"x".to_vec(), true));
+        assert_eq!(
+            typed("ctrl-]", &[b"ls\n\x1dmore"]),
+            (b"ls\n".to_vec(), true)
+        );
+        assert_eq!(
+            typed("ctrl-p,ctrl-q", &[b"x\x10", b"\x11"]),
+            (b"x".to_vec(), true)
+        );
     }
 
     #[test]
     fn what_only_begins_like_them_goes_on() {
-        assert_eq!(typed("ctrl-p,ctrl-q", &[b"\x10", b"a"]), (b"\x10a".to_vec(), false));
-        assert_eq!(typed("ctrl-p,ctrl-q", &[b"\x10\x10", b"\x11"]), (b"\x10".to_vec(), true));
+        assert_eq!(
+            typed("ctrl-p,ctrl-q", &[b"\x10", b"a"]),
+            (b"\x10a".to_vec(), false)
+        );
+        assert_eq!(
+            typed("ctrl-p,ctrl-q", &[b"\x10\x10", b"\x11"]),
+            (b"\x10".to_vec(), true)
+        );
         assert_eq!(typed("a,a,b", &[b"aaab"]), (b"a".to_vec(), true));
         assert_eq!(typed("a,b,a,c", &[b"abab", b"ac"]), (b"ab".to_vec(), true));
         assert_eq!(typed("a,b", &[b"xyz"]), (b"xyz".to_vec(), false));

@@ -99,7 +99,7 @@ impl Supervisor {
     }
 
     /// Clients that have not read everything yet get it from another process, which ends when they have.
-    fn leave_slow_clients(&mut self) {
+    pub(super) fn leave_slow_clients(&mut self) {
         if self.peers.iter().all(Peer::is_told) {
             return;
         }
@@ -113,6 +113,13 @@ impl Supervisor {
             }
             Err(_) => {}
         }
+        if self
+            .peers
+            .iter()
+            .any(|peer| peer.is_first && !peer.is_told())
+        {
+            self.terminal = None;
+        }
         self.peers.retain(Peer::is_told);
     }
 
@@ -121,10 +128,11 @@ impl Supervisor {
         self.listener = None;
         self.namespaces = Vec::new();
         self.peers.retain(|peer| !peer.is_told());
-        self.phase = Phase::Over;
-        while !self.peers.is_empty() {
+        self.phase = Phase::Over { until: None };
+        while !self.peers.iter().all(Peer::is_told) {
             self.turn();
         }
+        self.see_client_off();
         exit_now(0)
     }
 

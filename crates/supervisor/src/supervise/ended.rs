@@ -3,16 +3,20 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use super::{Held, Phase, Supervisor};
+use super::{Held, Phase, Supervisor, Timers};
 use crate::cleanup;
 use crate::protocol::{Event, Exited};
 use crate::record;
 use crate::restart::{BackOff, End};
 
+/// Whoever started this process may wait for its end (the library does), and must not wait for another's client.
+const LINGER: Duration = Duration::from_millis(50);
+
 impl Supervisor {
     /// Records how it ended before anything else; then it is started again in a while, or everything is cleared up.
     pub(super) fn end(&mut self) {
         let exited = self.exited();
+        self.timers = Timers::default();
         let pause = self.pause(&exited);
         self.record_exit(&exited);
         if let Some(namespace) = self.container.members.take() {
@@ -110,7 +114,9 @@ impl Supervisor {
         }
         self.listener = None;
         self.namespaces = Vec::new();
-        self.phase = Phase::Over;
+        self.phase = Phase::Over {
+            until: Some(Instant::now() + LINGER),
+        };
         self.bid_farewell(&Event::Exited(exited));
     }
 

@@ -196,7 +196,7 @@ impl Supervisor {
     }
 
     /// A client that has the caller's terminal in raw mode can still be killed before it has set that right.
-    pub(super) fn see_client_off(mut self) {
+    pub(super) fn see_client_off(&mut self) {
         if self.terminal.is_none() {
             return;
         }

@@ -108,7 +108,7 @@ impl Supervisor {
         let until = match self.phase {
             Phase::Running => None,
             Phase::Waiting { until, .. } => Some(until),
-            Phase::Over => return None,
+            Phase::Over { until } => until,
         };
         let timers = &self.timers;
         let next = [
