@@ -1,12 +1,13 @@
 import type {ImageSummary} from '../../border/images';
 import {engine} from '../../engine';
-import {invalidArgument, KeelboxError} from '../../errors/keelbox-error';
+import {KeelboxError} from '../../errors/keelbox-error';
 import type {FilterTable} from '../../output/filters';
 import {formats} from '../../output/formats';
 import {hasLabel} from '../../output/labels';
 import {humanSize} from '../../output/size';
 import {writeOut} from '../../output/write';
 import {defineCommand} from '../definition';
+import {pointInTime} from '../durations';
 import {removedLines} from './rmi';
 
 export const imagePruneCommand = defineCommand({
@@ -44,20 +45,7 @@ function choose(images: readonly ImageSummary[], words: readonly string[]): stri
   const now = Date.now();
   const table: FilterTable<ImageSummary> = {
     label: {matches: ({labels}, value) => hasLabel(labels, value), needsAll: true},
-    until: {matches: ({created}, value) => (Date.parse(created) || 0) < pointInTime(value, now)},
+    until: {matches: ({created}, value) => (Date.parse(created) || 0) < pointInTime(value, now, '--filter until')},
   };
   return images.filter(formats().readFilters(table, words)).map(({id}) => id);
-}
-
-const units: Readonly<Record<string, number>> = {s: 1000, m: 60_000, h: 3_600_000};
-
-/** Go's duration before now, seconds since the epoch, or a date. */
-function pointInTime(text: string, now: number): number {
-  if (/^(\d+(\.\d+)?[smh])+$/.test(text)) {
-    const parts = [...text.matchAll(/([\d.]+)([smh])/g)];
-    return now - parts.reduce((sum, [, number, unit = 's']) => sum + Number(number) * (units[unit] ?? 0), 0);
-  }
-  const time = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text);
-  if (Number.isNaN(time)) throw invalidArgument(`--filter until=${text}: expected a duration such as 24h, or a date`);
-  return time;
 }
