@@ -300,7 +300,7 @@ const notYet = [
   'image tree x',
   'network create x',
   'compose up -d',
-  'system prune -af',
+  'system reset -f',
   'volume update x',
   'pull --help-me',
   '-H tcp://x ps',

@@ -54,6 +54,10 @@ module.exports = {
     return {handle: 9, id: 'a'.repeat(64), name: 'host-otter'};
   },
   imageDescribe: reference => fail('there is no image ' + reference, {code: 'ERR_KEELBOX_IMAGE_NOT_FOUND', exitCode: 125}),
+  imageList: () => [],
+  imagePrune: () => ({untagged: ['x:1'], deleted: ['sha256:1'], freed: 10}),
+  pruneVolumes: () => ({removed: ['v1'], bytes: 10}),
+  storeCheck: async () => [{what: 'nothing needs it', path: '/nowhere/left', repaired: false}, {what: 'busy', path: '/proc/self', repaired: false}],
   inspectVolume: reference => fail('there is no volume ' + reference, {code: 'ERR_KEELBOX_NOT_FOUND', exitCode: 1}),
   prepare(request, onStep) {
     asked = {...request, KEELBOX_ROOT: process.env.KEELBOX_ROOT, KEELBOX_RUNROOT: process.env.KEELBOX_RUNROOT};

@@ -2,6 +2,7 @@
 import {lstatSync, readdirSync} from 'node:fs';
 import {engine} from '../../engine';
 import type {ContainerDetails} from '../../native';
+import {detailsOf} from './details';
 
 export interface Sizes {
   /** Bytes in its writable layer. */
@@ -16,7 +17,7 @@ export function sizesOf({paths, imageId}: Pick<ContainerDetails, 'paths' | 'imag
 }
 
 export function sizesById(id: string): Sizes {
-  return sizesOf(engine().act({verb: 'inspect', reference: id}));
+  return sizesOf(detailsOf(id));
 }
 
 function imageSize(id: string | undefined): number {

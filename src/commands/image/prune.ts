@@ -1,11 +1,12 @@
 import type {ImageSummary} from '../../border/images';
 import {engine} from '../../engine';
-import {KeelboxError} from '../../errors/keelbox-error';
 import type {FilterTable} from '../../output/filters';
 import {formats} from '../../output/formats';
 import {hasLabel} from '../../output/labels';
 import {humanSize} from '../../output/size';
 import {writeOut} from '../../output/write';
+import {confirm} from '../confirm';
+import type {Pruned} from '../container/prune';
 import {defineCommand} from '../definition';
 import {pointInTime} from '../durations';
 import {removedLines} from './rmi';
@@ -23,23 +24,27 @@ export const imagePruneCommand = defineCommand({
       group: 'Choice',
       help: 'label=KEY[=VALUE], until=TIME (a duration such as 24h, or a date)',
     },
-    force: {kind: 'boolean', short: 'f', group: 'Options', help: 'Do not ask: needed, since it cannot be undone'},
+    force: {kind: 'boolean', short: 'f', group: 'Options', help: 'Do not ask'},
   },
   later: {boolean: 'external build-cache'},
   execute({all = false, filter, force}) {
-    if (!force) {
-      throw new KeelboxError('ERR_KEELBOX_USAGE', 'keelbox image prune removes images, and that cannot be undone', {
-        hint: 'if you mean it: keelbox image prune -f',
-      });
-    }
-    const images = engine().imageList();
-    const ids = filter.length === 0 ? undefined : choose(images, filter);
-    const removed = engine().imagePrune({all, ...(ids && {ids})});
-    if (removed.deleted.length > 0) writeOut(`Deleted Images:\n${removedLines(removed, 'untagged', 'deleted')}\n`);
-    writeOut(`Total reclaimed space: ${humanSize(removed.freed)}\n`);
+    const which = all ? 'images without at least one container associated to them' : 'dangling images';
+    if (!confirm(`This will remove all ${which}.`, force === true, 'image prune')) return 1;
+    const {text, freed} = pruneImages(all, filter);
+    writeOut(`${text}Total reclaimed space: ${humanSize(freed)}\n`);
     return 0;
   },
 });
+
+export function pruneImages(all: boolean, filters: readonly string[]): Pruned {
+  const ids = filters.length === 0 ? undefined : choose(engine().imageList(), filters);
+  const removed = engine().imagePrune({all, ...(ids && {ids})});
+  const isNothing = removed.deleted.length === 0;
+  return {
+    text: isNothing ? '' : `Deleted Images:\n${removedLines(removed, 'untagged', 'deleted')}\n`,
+    freed: removed.freed,
+  };
+}
 
 function choose(images: readonly ImageSummary[], words: readonly string[]): string[] {
   const now = Date.now();

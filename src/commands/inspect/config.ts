@@ -11,7 +11,7 @@ export function config(container: ContainerDetails): Record<string, unknown> {
     ...record(imageConfig.ExposedPorts),
     ...Object.fromEntries((life.expose ?? []).map(port => [port, {}])),
   };
-  const healthcheck = healthcheckOf(life.health, record(imageConfig.Healthcheck));
+  const healthcheck = healthcheckOf(life.health, checkOf(imageConfig.Healthcheck));
   return {
     Hostname: hostname,
     Domainname: request.confinement?.domainname ?? '',
@@ -40,7 +40,7 @@ export function config(container: ContainerDetails): Record<string, unknown> {
 /** The image's words stand for none of one's own, unless its entry point was replaced too. */
 function commandOf({request, imageConfig}: ContainerDetails): unknown {
   if (request.command.length > 0) return request.command;
-  return request.entrypoint === undefined ? (imageConfig.Cmd ?? null) : null;
+  return request.entrypoint ? null : (imageConfig.Cmd ?? null);
 }
 
 /** What was said, over what the image says. */
@@ -63,6 +63,11 @@ function healthcheckOf(
 
 function times(milliseconds: number | undefined): number | undefined {
   return milliseconds === undefined ? undefined : milliseconds * nanoseconds;
+}
+
+/** The image's check, or its test alone. */
+function checkOf(value: unknown): Readonly<Record<string, unknown>> {
+  return Array.isArray(value) ? {Test: value} : record(value);
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {

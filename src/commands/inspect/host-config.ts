@@ -81,7 +81,7 @@ function securityOptions({noNewPrivileges, seccomp, maskedPaths, confinement = {
   const profile = typeof seccomp === 'object' ? seccomp.profile : seccomp;
   return [
     ...(noNewPrivileges === undefined ? [] : [`no-new-privileges=${noNewPrivileges}`]),
-    ...(profile === undefined ? [] : [`seccomp=${profile}`]),
+    ...(profile === undefined || profile === 'default' ? [] : [`seccomp=${profile}`]),
     ...(confinement.apparmor === undefined ? [] : [`apparmor=${confinement.apparmor}`]),
     ...(maskedPaths === false ? ['systempaths=unconfined'] : []),
   ];

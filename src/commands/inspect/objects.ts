@@ -3,6 +3,7 @@ import {engine} from '../../engine';
 import {KeelboxError} from '../../errors/keelbox-error';
 import {formats} from '../../output/formats';
 import {writeOut} from '../../output/write';
+import {detailsOf} from '../container/details';
 import {sizesOf} from '../container/sizes';
 import type {CommandContext, OptionTable} from '../definition';
 import {volumeDocument} from '../volume/rows';
@@ -22,7 +23,7 @@ type Find = (reference: string, withSize: boolean) => unknown;
 
 const findContainer: Find = (reference, withSize) =>
   found('ERR_KEELBOX_NOT_FOUND', () => {
-    const container = engine().act({verb: 'inspect', reference});
+    const container = detailsOf(reference);
     const document = containerDocument(container);
     if (!withSize) return document;
     const {rw, rootFs} = sizesOf(container);

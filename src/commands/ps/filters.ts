@@ -1,9 +1,9 @@
 /** What `ps --filter` can ask, as can the other verbs that choose containers. */
-import {engine} from '../../engine';
 import {KeelboxError} from '../../errors/keelbox-error';
 import type {ContainerSummary} from '../../native';
 import type {FilterTable} from '../../output/filters';
 import {hasLabel} from '../../output/labels';
+import {detailsOf} from '../container/details';
 
 export const filterHelp = 'ancestor, before, exited, health, id, label, name, since, status, volume';
 
@@ -64,6 +64,6 @@ function named(all: readonly ContainerSummary[], reference: string): ContainerSu
 
 /** By the name of the volume, or by either end of the mount. */
 function mountsIt(id: string, wanted: string): boolean {
-  const {mounts} = engine().act({verb: 'inspect', reference: id});
+  const {mounts} = detailsOf(id);
   return mounts.some(({name, source, destination}) => [name, source, destination].includes(wanted));
 }
