@@ -1,6 +1,6 @@
 /**
- * The entry, and the fast door: the verbs that people wait for go from here to `execute` without a framework. Two of
- * them are in this bundle; the others, all other verbs, help pages and error reports are in bundles of their own, loaded
+ * The entry, and the fast door: the verbs that people wait for go from here to `execute` without a framework. A few
+ * are in this bundle; the others, all other verbs, help pages and error reports are in bundles of their own, loaded
  * when needed.
  */
 import type {CommandDefinition} from '../commands/definition';

@@ -3,7 +3,6 @@ import {notYet} from '../errors/keelbox-error';
 import {type CommandDefinition, commandName} from './definition';
 
 const laterVerbs: Readonly<Record<string, string>> = {
-  'exec, container exec': 'Run a command in a running container',
   'logs, container logs': 'Show what a container has printed',
   'stats, container stats': 'Show what containers use of the machine',
   'top, container top': 'Show the processes of a container, or a live view of all',

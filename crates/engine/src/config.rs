@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use keelbox_spec::image::ImageConfig;
+use keelbox_spec::plan::ExecRecord;
 use keelbox_spec::request::{MountRequest, RunRequest};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,9 @@ pub(crate) struct Config {
     /// The key of its root, when that is made of programs (`binaries`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) binaries: Option<String>,
+    /// What its command was given, for those that are started beside it. None: it was made by an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exec: Option<Box<ExecRecord>>,
     /// Everything that it was made with; its volumes have names. None: an earlier version made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) request: Option<Box<RunRequest>>,

@@ -16,6 +16,7 @@ mod config;
 mod control;
 mod event;
 mod events;
+mod exec;
 mod export;
 mod facts;
 mod fallback;
@@ -24,9 +25,11 @@ mod host_root;
 mod ids;
 mod images;
 mod info;
+mod journal;
 mod layer_limits;
 mod lifecycle;
 mod list;
+mod logs;
 mod names;
 mod namespaces;
 mod outer;
@@ -49,6 +52,7 @@ mod watch;
 pub use action::{Action, Condition, act};
 pub use client::attach;
 pub use events::ContainerEvent;
+pub use exec::{ExecRequest, exec, exec_detached};
 pub use export::export;
 pub use images::{
     CheckOptions, ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage,
@@ -56,8 +60,10 @@ pub use images::{
     load, prune_images, remove_image, save, tag_image, untag_image,
 };
 pub use info::{HostReport, info};
+pub use journal::{EventsOptions, EventsStream, open_events, record_event};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
+pub use logs::{LogEntry, LogOptions, LogStream, LogsRequest, Waker, open_log, show_logs};
 pub use plan_view::{PlanView, StepView};
 pub use remove::{Removal, remove};
 pub use roots::Roots;
