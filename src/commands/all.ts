@@ -1,4 +1,5 @@
 import {completionCommand} from './completion';
+import {containerCommands} from './container/all';
 import type {CommandDefinition} from './definition';
 import {explainCommand} from './explain';
 import {exportCommand} from './export';
@@ -12,6 +13,7 @@ import {volumeCommands} from './volume/all';
 
 export const allCommands: readonly CommandDefinition[] = [
   ...hotCommands,
+  ...containerCommands,
   ...imageCommands,
   ...volumeCommands,
   exportCommand,
