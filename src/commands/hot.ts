@@ -2,6 +2,7 @@
 import type {CommandDefinition} from './definition';
 import {inspectCommand} from './image/inspect';
 import {imagesCommand} from './images';
+import {logsCommand} from './logs';
 import {psCommand} from './ps';
 import {rmCommand} from './rm';
 import {runCommand} from './run';
@@ -12,6 +13,7 @@ export const hotCommands: readonly CommandDefinition[] = [
   psCommand,
   imagesCommand,
   inspectCommand,
+  logsCommand,
   rmCommand,
   versionCommand,
 ];
