@@ -1,5 +1,6 @@
 import {completionCommand} from './completion';
 import type {CommandDefinition} from './definition';
+import {eventsCommand} from './events';
 import {explainCommand} from './explain';
 import {exportCommand} from './export';
 import {groupCommands} from './groups';
@@ -14,6 +15,7 @@ export const allCommands: readonly CommandDefinition[] = [
   ...hotCommands,
   ...imageCommands,
   ...volumeCommands,
+  eventsCommand,
   exportCommand,
   infoCommand,
   explainCommand,
