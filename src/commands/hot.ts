@@ -1,5 +1,6 @@
 /** The verbs that people wait for; they are in the entry's bundle. */
 import type {CommandDefinition} from './definition';
+import {execCommand} from './exec';
 import {inspectCommand} from './image/inspect';
 import {imagesCommand} from './images';
 import {logsCommand} from './logs';
@@ -10,6 +11,7 @@ import {versionCommand} from './version';
 
 export const hotCommands: readonly CommandDefinition[] = [
   runCommand,
+  execCommand,
   psCommand,
   imagesCommand,
   inspectCommand,

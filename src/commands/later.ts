@@ -7,7 +7,6 @@ const laterVerbs: Readonly<Record<string, string>> = {
   'start, container start': 'Start containers that have been created or have ended',
   'stop, container stop': 'Stop containers: a signal, then force after a time',
   'restart, container restart': 'Stop and start containers',
-  'exec, container exec': 'Run a command in a running container',
   'attach, container attach': 'Connect this terminal to a running container',
   'stats, container stats': 'Show what containers use of the machine',
   'top, container top': 'Show the processes of a container, or a live view of all',

@@ -2,6 +2,7 @@
 
 pub mod containers;
 mod convert;
+pub mod exec;
 pub mod export;
 pub mod images;
 pub mod journal;
@@ -72,9 +73,8 @@ pub fn start<'env>(
     on_event: Function<'env, Unknown<'static>, Unknown<'static>>,
 ) -> Result<AsyncTask<StartTask>> {
     let request: RunRequest = read(env, request)?;
-    Ok(AsyncTask::new(StartTask::new(
-        request, &on_event, &HANDLES,
-    )?))
+    let begin = move |roots: &Roots| keelbox_engine::start(roots, &request, &mut |_| {});
+    Ok(AsyncTask::new(StartTask::new(begin, &on_event, &HANDLES)?))
 }
 
 /// Sends a signal to the container's first process. False: it is gone already.

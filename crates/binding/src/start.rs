@@ -7,7 +7,6 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use keelbox_engine::{ContainerEvent, Roots, Running};
 use keelbox_spec::failure::Failure;
-use keelbox_spec::request::RunRequest;
 use napi::bindgen_prelude::{Function, Unknown};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, Task};
@@ -73,16 +72,18 @@ impl Handles {
 type OnEvent =
     ThreadsafeFunction<ContainerEvent, Unknown<'static>, Unknown<'static>, Status, false>;
 
-/// Starts a container on a thread of Node's pool.
+type Begin = Box<dyn FnOnce(&Roots) -> std::result::Result<Running, Failure> + Send>;
+
+/// Starts a container, or a command in one, on a thread of Node's pool.
 pub struct StartTask {
-    request: RunRequest,
+    begin: Option<Begin>,
     on_event: Option<OnEvent>,
     handles: &'static Handles,
 }
 
 impl StartTask {
     pub(crate) fn new(
-        request: RunRequest,
+        begin: impl FnOnce(&Roots) -> std::result::Result<Running, Failure> + Send + 'static,
         on_event: &Function<'_, Unknown<'static>, Unknown<'static>>,
         handles: &'static Handles,
     ) -> Result<Self> {
@@ -91,7 +92,7 @@ impl StartTask {
             .build_threadsafe_function::<ContainerEvent>()
             .build_callback(|context| context.env.to_js_value(&context.value))?;
         Ok(Self {
-            request,
+            begin: Some(Box::new(begin)),
             on_event: Some(on_event),
             handles,
         })
@@ -103,8 +104,9 @@ impl Task for StartTask {
     type JsValue = Unknown<'static>;
 
     fn compute(&mut self) -> Result<Self::Output> {
-        Ok(Roots::of_caller()
-            .and_then(|roots| keelbox_engine::start(&roots, &self.request, &mut |_| {})))
+        // Node calls this once.
+        let begin = self.begin.take().ok_or_else(crate::convert::gone)?;
+        Ok(Roots::of_caller().and_then(|roots| begin(&roots)))
     }
 
     fn resolve(&mut self, env: Env, output: Self::Output) -> Result<Self::JsValue> {

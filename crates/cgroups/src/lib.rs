@@ -3,8 +3,10 @@
 //! Two kinds behind one set of calls: v2, where a child is born into its group and `cgroup.kill` ends all of it at once,
 //! and v1, where it moves itself in and its members are ended one by one. Left out: which limits to set (`keelbox-spec`).
 
+mod current;
 mod discover;
 mod group;
 
+pub use current::{Current, current};
 pub use discover::discover;
 pub use group::{Fault, Made, empty, make, members, remove};

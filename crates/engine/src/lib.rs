@@ -13,7 +13,10 @@ mod caller;
 mod client;
 mod collect;
 mod config;
+mod control;
+mod event;
 mod events;
+mod exec;
 mod export;
 mod facts;
 mod fallback;
@@ -49,6 +52,7 @@ mod watch;
 pub use action::{Action, Condition, act};
 pub use client::attach;
 pub use events::ContainerEvent;
+pub use exec::{ExecRequest, exec, exec_detached};
 pub use export::export;
 pub use images::{
     CheckOptions, ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage,

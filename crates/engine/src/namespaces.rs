@@ -15,7 +15,7 @@ use keelbox_spec::op::namespace;
 use keelbox_spec::request::RunRequest;
 
 use crate::caller;
-use crate::namespaces::other::Other;
+pub(crate) use crate::namespaces::other::Other;
 use crate::roots::Roots;
 
 /// What a request's namespaces came to.

@@ -1,6 +1,7 @@
 //! From the step that failed to an error that a person can use.
 
 mod confine;
+mod enter;
 mod join;
 mod storage;
 
@@ -31,14 +32,19 @@ pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &st
             lack: None,
         };
     };
+    Refused {
+        failure: step_failure(step, call, errno, note),
+        lack: lack(&step.op, call, errno),
+    }
+}
+
+/// What the failure of a step means, whoever takes it.
+pub(crate) fn step_failure(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
     let mut failure = meaning(step, call, errno, note);
     failure.step = Some(describe(&step.op).op.to_owned());
     failure.syscall = Some(call.to_owned());
     failure.errno = Some(errno.name());
-    Refused {
-        failure,
-        lack: lack(&step.op, call, errno),
-    }
+    failure
 }
 
 /// What this machine cannot have, for lack of a feature or by its settings. What may be a passing state (a full disk, an
@@ -118,6 +124,7 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
             .why(errno.text())
             .hint("choose another directory with --workdir"),
         Op::Clone3 { .. } if call == "setns" => join::failure(errno, note),
+        Op::Enter(op) => enter::failure(op, call, errno, note),
         Op::TimeOffsets { .. } => join::clocks(errno, note),
         Op::BorrowMount { whose, .. } => join::shared_memory(whose, errno, note),
         Op::Clone3 { .. } | Op::Unshare { .. } => {

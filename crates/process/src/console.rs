@@ -2,9 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use keelbox_rootfs::{Call, Outcome, attach_fd, resolve_target};
+use keelbox_rootfs::{Call, Fault, Outcome, attach_fd, resolve_target};
 use keelbox_spec::op::Target;
-use rustix::fs::{Mode, OFlags};
+use keelbox_sys::Errno;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::mount::OpenTreeFlags;
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
@@ -24,7 +25,41 @@ pub(crate) fn make(
     columns: u16,
     rows: u16,
 ) -> Outcome<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let (master, slave) = pair(pts, columns, rows)?;
+    bind_console(&slave, dev)?;
+    take(&slave)?;
+    Ok(master)
+}
+
+/// The same in a container that runs, by its own /dev/pts. What is there is the container's, so it must be what it says it
+/// is; /dev/console stays the first terminal's.
+///
+/// # Errors
+///
+/// ENXIO: it is no devpts. The kernel's.
+pub(crate) fn make_inside(root: BorrowedFd<'_>, columns: u16, rows: u16) -> Outcome<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+    let pts = rustix::fs::openat2(root, c"dev/pts", flags, Mode::empty(), resolve);
+    let pts = pts.call("openat2").map_err(|fault| fault.on("/dev/pts"))?;
+    if rustix::fs::fstatfs(&pts).call("fstatfs")?.f_type != DEVPTS {
+        return Err(Fault::new("fstatfs", Errno::ENXIO).on("/dev/pts"));
+    }
+    let (master, slave) = pair(pts.as_fd(), columns, rows)?;
+    take(&slave)?;
+    Ok(master)
+}
+
+/// `DEVPTS_SUPER_MAGIC` (`linux/magic.h`).
+const DEVPTS: i64 = 0x1cd1;
+
+fn take(slave: &OwnedFd) -> Outcome {
+    keelbox_sys::tty::set_controlling(slave.as_fd()).call("ioctl(TIOCSCTTY)")?;
+    stdio::replace_all(slave).call("dup2")
+}
+
+fn pair(pts: BorrowedFd<'_>, columns: u16, rows: u16) -> Outcome<(OwnedFd, OwnedFd)> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let master = rustix::fs::openat(pts, c"ptmx", flags, Mode::empty()).call("openat")?;
     rustix::pty::unlockpt(&master).call("ioctl(TIOCSPTLCK)")?;
     // Nobody's window: programs hang or crash on 0 columns.
@@ -42,10 +77,7 @@ pub(crate) fn make(
     rustix::termios::tcsetwinsize(&master, size).call("ioctl(TIOCSWINSZ)")?;
     let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let slave = rustix::pty::ioctl_tiocgptpeer(&master, peer).call("ioctl(TIOCGPTPEER)")?;
-    bind_console(&slave, dev)?;
-    keelbox_sys::tty::set_controlling(slave.as_fd()).call("ioctl(TIOCSCTTY)")?;
-    stdio::replace_all(&slave).call("dup2")?;
-    Ok(master)
+    Ok((master, slave))
 }
 
 fn bind_console(slave: &OwnedFd, dev: BorrowedFd<'_>) -> Outcome {

@@ -3,6 +3,7 @@
 //! It is a copy of the launcher with one thread, so it may allocate; it reports, and never prints.
 
 pub(crate) mod confine;
+mod enter;
 mod mounts;
 mod storage;
 
@@ -20,20 +21,39 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 
 use crate::handshake::Message;
+use crate::launcher::Serve;
 use crate::socket::{receive, send};
 use crate::user::Identity;
 use crate::{accounts, clocks, console, credentials, exec, limits, user};
 
+/// What the launcher leaves to the init.
+pub(crate) struct Given<'a> {
+    /// This end of the socket to the launcher.
+    pub(crate) socket: Option<OwnedFd>,
+    /// Files of groups to enter.
+    pub(crate) tasks: Vec<OwnedFd>,
+    /// It was born into its group.
+    pub(crate) in_cgroup: bool,
+    /// The host's /proc, for one that enters a container which runs.
+    pub(crate) proc: Option<Outcome<OwnedFd>>,
+    /// What to do in the place of a command.
+    pub(crate) serve: Option<Serve<'a>>,
+}
+
 /// Runs the init's steps and becomes the command. Ends the process when one fails.
-pub(crate) fn main(
-    start: &Start,
-    socket: Option<OwnedFd>,
-    tasks: Vec<OwnedFd>,
-    in_cgroup: bool,
-) -> ! {
+pub(crate) fn main(start: &Start, given: Given<'_>) -> ! {
+    let Given {
+        socket,
+        tasks,
+        in_cgroup,
+        proc,
+        serve,
+    } = given;
     let Some(socket) = socket else { exit_now(1) };
     let mut init = Init {
         explain: start.explain,
+        proc,
+        serve,
         slots: Slots::default(),
         root: None,
         dev: None,
@@ -57,8 +77,10 @@ pub(crate) fn main(
     exit_now(1)
 }
 
-struct Init {
+struct Init<'a> {
     explain: bool,
+    proc: Option<Outcome<OwnedFd>>,
+    serve: Option<Serve<'a>>,
     slots: Slots,
     root: Option<OwnedFd>,
     dev: Option<OwnedFd>,
@@ -71,7 +93,7 @@ struct Init {
     socket: OwnedFd,
 }
 
-impl Init {
+impl Init<'_> {
     /// Returns only with the step that failed.
     fn run(&mut self, start: &Start) -> (u32, Fault) {
         // Until the last step sets it for good: changing ids clears it (prctl(2), PR_SET_PDEATHSIG).
@@ -130,6 +152,7 @@ impl Init {
             Op::DieWithLauncher => self.die_with_launcher(),
             Op::Confine(op) => self.confine(op),
             Op::Execute(command) => self.execute(command),
+            Op::Enter(op) => self.enter(op),
             _ => self.set(op),
         }
     }

@@ -9,13 +9,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use keelbox_rootfs::{Call, Fault, Outcome};
 use keelbox_spec::op::namespace;
 use keelbox_sys::Errno;
-use keelbox_sys::clone::{Side, clone_sibling, clone3};
+use keelbox_sys::clone::{Alone, Side, clone_sibling, clone3};
 use keelbox_sys::exec::exit_now;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::mount::OpenTreeFlags;
 use rustix::process::DumpableBehavior;
 use serde::{Deserialize, Serialize};
 
+use crate::enter::{Target, setns};
 use crate::socket::{receive, send, seqpacket_pair};
 
 /// Namespaces of others, as the plan's steps name them.
@@ -27,6 +28,8 @@ pub(crate) struct Joins {
     entered: Vec<(u64, OwnedFd)>,
     /// The init's mount namespace, when it has no pid namespace of its own.
     pub(crate) mounts: Option<OwnedFd>,
+    /// The process whose namespaces the init is to be in, all of them.
+    pub(crate) target: Option<Target>,
 }
 
 /// What the process in between says.
@@ -47,7 +50,21 @@ impl Joins {
             given: given.into(),
             entered: Vec::new(),
             mounts: None,
+            target: None,
         }
+    }
+
+    /// The process that came with the start message, as a pidfd.
+    ///
+    /// # Errors
+    ///
+    /// ESRCH: it is gone.
+    pub(crate) fn target(&mut self) -> Outcome<&mut Target> {
+        if self.target.is_none() {
+            self.target = Some(Target::new(self.next()?)?);
+        }
+        let lost = || Fault::new("pidfd", Errno::ESRCH);
+        self.target.as_mut().ok_or_else(lost)
     }
 
     /// Notes that the init is to be in the next one.
@@ -78,9 +95,10 @@ impl Joins {
         namespaces: u64,
         cgroup: Option<BorrowedFd<'_>>,
     ) -> Outcome<Side> {
-        if self.entered.is_empty() {
+        if self.entered.is_empty() && self.target.is_none() {
             return clone3(namespaces, cgroup).call("clone3");
         }
+        let shows = self.shows_mounts(namespaces);
         let (ours, theirs) = seqpacket_pair().call("socketpair")?;
         match clone3(0, cgroup).call("clone3")? {
             Side::Child => {
@@ -90,7 +108,7 @@ impl Joins {
             }
             Side::Parent { pidfd, .. } => {
                 drop(theirs);
-                let made = hear(&ours, namespaces & namespace::CLONE_NEWPID == 0);
+                let made = hear(&ours, shows);
                 let _ = keelbox_sys::wait::wait(pidfd.as_fd());
                 let made = made?;
                 self.mounts = made.mounts;
@@ -102,17 +120,29 @@ impl Joins {
         }
     }
 
+    /// Whether the init's mount namespace is to be known: it is its own, and its pid namespace is not.
+    pub(crate) fn shows_mounts(&self, namespaces: u64) -> bool {
+        namespaces & namespace::CLONE_NEWPID == 0 && self.target.is_none()
+    }
+
     /// Returns in the init only.
     fn make_init(&self, parent: &OwnedFd, namespaces: u64) {
         // From now on somebody else's processes may see this one, which has the host's directories open (CVE-2016-9962).
         let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        // Now: the /proc of another's mount namespace does not show this process.
+        let alone = Alone::check().unwrap_or_else(|errno| fail(parent, false, errno, 0));
+        if let Some(target) = &self.target
+            && let Err((errno, kind)) = target.enter()
+        {
+            fail(parent, true, errno, kind);
+        }
         for (kind, fd) in &self.entered {
-            if let Err(errno) = enter(fd.as_fd(), *kind) {
+            if let Err(errno) = setns(fd.as_fd(), *kind) {
                 fail(parent, true, errno, *kind);
             }
         }
-        match clone_sibling(namespaces) {
-            Ok(Side::Child) if namespaces & namespace::CLONE_NEWPID == 0 => show_mounts(parent),
+        match clone_sibling(&alone, namespaces) {
+            Ok(Side::Child) if self.shows_mounts(namespaces) => show_mounts(parent),
             Ok(Side::Child) => {}
             Ok(Side::Parent { pid, pidfd }) => {
                 let _ = send(parent, &Message::Made(pid), &[pidfd.as_fd()]);
@@ -138,7 +168,7 @@ impl Joins {
                     .into_iter()
                     .chain([(mounts.as_fd(), namespace::CLONE_NEWNS)])
                 {
-                    if let Err(errno) = enter(fd, kind) {
+                    if let Err(errno) = setns(fd, kind) {
                         fail(&theirs, true, errno, kind);
                     }
                 }
@@ -213,11 +243,6 @@ fn fail(parent: &OwnedFd, setns: bool, errno: Errno, kind: u64) -> ! {
     let errno = errno.raw();
     let _ = send(parent, &Message::Failed { setns, errno, kind }, &[]);
     exit_now(1)
-}
-
-fn enter(namespace: BorrowedFd<'_>, kind: u64) -> Result<(), Errno> {
-    let flags = nix::sched::CloneFlags::from_bits_retain(i32::try_from(kind).unwrap_or(0));
-    Ok(nix::sched::setns(namespace, flags)?)
 }
 
 /// Of a path in the root that setns(2) has brought. What is there is somebody else's: no link is followed, and only what

@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use accounting::Accounting;
 use keelbox_rootfs::{Call, Fault, Outcome, Slots, Staging};
-use keelbox_spec::op::{Cgroup, CgroupEntry, IdMap, MapWriter, Op, Side as PlanSide, namespace};
+use keelbox_spec::op::{
+    Cgroup, CgroupEntry, Enter, IdMap, MapWriter, Op, Side as PlanSide, namespace,
+};
 use keelbox_spec::start::Start;
 use keelbox_sys::Errno;
 use keelbox_sys::clone::Side;
@@ -19,6 +21,7 @@ use rustix::io::DupFlags;
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::clocks;
+use crate::enter;
 use crate::handshake::Message;
 use crate::ids::write_maps;
 use crate::init;
@@ -62,18 +65,39 @@ pub trait Report {
     fn ready(&mut self);
 }
 
+/// What a process does that is in a container for files instead of a command ([`Enter::Serve`]). It is given the container's
+/// root, and answers its exit code.
+pub type Serve<'a> = &'a dyn Fn(OwnedFd) -> i32;
+
 /// Starts a container: applies the launcher's steps, and sees the init through to the command.
 ///
 /// # Errors
 ///
 /// The step that failed, on either side.
 pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Failed> {
+    launch_serving(start, report, None)
+}
+
+/// The same, for a plan whose last step may be [`Enter::Serve`].
+///
+/// # Errors
+///
+/// As [`launch`].
+pub fn launch_serving(
+    start: &Start,
+    report: &mut dyn Report,
+    serve: Option<Serve<'_>>,
+) -> Result<Container, Failed> {
     // Nodes and directories get the permissions that the plan names; the command starts with the usual mask again.
     rustix::process::umask(rustix::fs::Mode::empty());
     stdio::adopt(start);
     let (ours, theirs) =
         seqpacket_pair().map_err(|errno| failed(0, Fault::new("socketpair", errno)))?;
-    let others = |op: &Op| matches!(op, Op::Join { .. } | Op::BorrowMount { .. });
+    let others = |op: &Op| match op {
+        Op::Join { .. } | Op::BorrowMount { .. } => true,
+        Op::Enter(op) => matches!(op, Enter::Cgroups { .. } | Enter::Process { .. }),
+        _ => false,
+    };
     let joins = if start.steps.iter().any(|(_, op)| others(op)) {
         Joins::new(report.namespaces())
     } else {
@@ -81,6 +105,7 @@ pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Faile
     };
     let launcher = Launcher {
         start,
+        serve,
         joins,
         slots: Slots::default(),
         staging: Staging::default(),
@@ -101,6 +126,7 @@ fn failed(index: u32, fault: Fault) -> Failed {
 
 struct Launcher<'a> {
     start: &'a Start,
+    serve: Option<Serve<'a>>,
     joins: Joins,
     slots: Slots,
     staging: Staging,
@@ -194,6 +220,7 @@ impl Launcher<'_> {
             } => limits::set(*resource, *soft, *hard),
             Op::Confine(op) => confine::on_host(op),
             Op::OwnLayers { .. } => layers::own(op),
+            Op::Enter(op) => self.enter(op),
             _ => self.make_mount(op),
         }
     }
@@ -213,7 +240,8 @@ impl Launcher<'_> {
         let into = self.into.as_ref().map(AsFd::as_fd);
         let side = match self.joins.clone(namespaces, into) {
             // The group cannot take processes, or the kernel has no CLONE_INTO_CGROUP (before 5.7).
-            Err(fault) if is_no_cgroup(&fault) && self.into.take().is_some() => {
+            Err(fault) if is_no_cgroup(&fault) && self.into.is_some() => {
+                self.enter_later();
                 self.joins.clone(namespaces, None)
             }
             other => other,
@@ -226,16 +254,18 @@ impl Launcher<'_> {
                 if let Some(theirs) = &socket {
                     let _ = rustix::io::dup3(theirs, &mut self.socket, DupFlags::CLOEXEC);
                 }
-                init::main(
-                    self.start,
+                let given = init::Given {
                     socket,
-                    std::mem::take(&mut self.tasks),
-                    self.into.is_some(),
-                )
+                    tasks: std::mem::take(&mut self.tasks),
+                    in_cgroup: self.into.is_some(),
+                    proc: self.joins.target.as_ref().map(enter::Target::proc),
+                    serve: self.serve,
+                };
+                init::main(self.start, given)
             }
             Side::Parent { pid, pidfd } => {
                 drop(counted);
-                if namespaces & namespace::CLONE_NEWPID == 0 {
+                if self.joins.shows_mounts(namespaces) {
                     // Now, while it waits for its mounts: later it may have ended.
                     let shown = self.joins.mounts.take();
                     self.members = match shown {
@@ -248,6 +278,35 @@ impl Launcher<'_> {
                 Ok(())
             }
         }
+    }
+
+    fn enter(&mut self, op: &Enter) -> Outcome {
+        match op {
+            Enter::Raise { limits } => enter::raise(limits),
+            Enter::Cgroups { .. } => {
+                let groups = self.joins.target()?.groups()?;
+                self.into = groups.into;
+                self.tasks.extend(groups.tasks);
+            }
+            Enter::Process { namespaces, .. } => self.joins.target()?.enter_later(*namespaces),
+            _ => return Err(Fault::new("plan", Errno::EPROTO).on("a step for the init")),
+        }
+        Ok(())
+    }
+
+    /// A child that cannot be born into a group of somebody else's moves itself there. Into one of its own it need not: that
+    /// is a default of ours.
+    fn enter_later(&mut self) {
+        let Some(group) = self.into.take() else {
+            return;
+        };
+        if self.joins.target.is_none() {
+            return;
+        }
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+        let mode = rustix::fs::Mode::empty();
+        let processes = rustix::fs::openat(&group, c"cgroup.procs", flags, mode);
+        self.tasks.extend(processes.ok());
     }
 
     fn join(&mut self, kind: u64) -> Outcome {

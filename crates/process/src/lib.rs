@@ -9,6 +9,7 @@ mod accounts;
 mod clocks;
 mod console;
 mod credentials;
+mod enter;
 mod exec;
 mod fresh;
 pub mod handshake;
@@ -27,7 +28,7 @@ mod stdio;
 mod user;
 
 pub use init::cut;
-pub use launcher::{Container, Failed, Report, launch};
+pub use launcher::{Container, Failed, Report, Serve, launch, launch_serving};
 pub use mapped::{Maps, as_mapped_root};
 pub use members::MountNamespace;
 pub use sealed::sealed_copy;

@@ -8,7 +8,7 @@ use keelbox_spec::start::{Start, fds};
 use keelbox_supervisor::attach::{Ending, Ends, Outcome, Streams, Unwritten, attach};
 use keelbox_supervisor::{Inherited, supervise};
 
-use crate::{layers, logs, report, seal};
+use crate::{exec, layers, logs, report, seal};
 
 /// Exit code for a failure of ours.
 pub(crate) const FAILED: i32 = 125;
@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: Vec<String>) -> i32 {
     match words.as_slice() {
         ["seal", role @ ..] => seal::again(role),
         ["supervise"] => supervise_role(),
+        ["exec"] => exec::role(),
         ["attach", mode] => attach_role(mode),
         ["logs", words @ ..] => logs::run(words),
         ["remove", name] => remove_role(name),
@@ -39,11 +40,16 @@ fn version() -> i32 {
     i32::from(std::io::Write::write_all(&mut std::io::stdout(), line.as_bytes()).is_err())
 }
 
-fn supervise_role() -> i32 {
+/// What a process that starts a container's does first.
+pub(crate) fn begin() {
     // What is ignored stays so across execve. posix_spawn has reset every signal but these two, which the C library keeps
     // for itself and leaves ignored in what it starts.
     keelbox_sys::signal::reset(1 << 31 | 1 << 32);
     keelbox_process::take_name();
+}
+
+fn supervise_role() -> i32 {
+    begin();
     let Ok(inherited) = keelbox_sys::fd::inherit::<10>(fds::CONTROL) else {
         return FAILED;
     };
@@ -78,7 +84,7 @@ fn supervise_role() -> i32 {
     0
 }
 
-fn read_message(message: OwnedFd) -> Option<Start> {
+pub(crate) fn read_message(message: OwnedFd) -> Option<Start> {
     let mut bytes = Vec::new();
     std::fs::File::from(message).read_to_end(&mut bytes).ok()?;
     Start::decode(&bytes).ok()

@@ -1,6 +1,7 @@
 //! An operation in words: its name, the system call behind it, and its arguments as the kernel gets them.
 
 mod confine;
+mod enter;
 mod mounts;
 mod storage;
 
@@ -80,6 +81,7 @@ fn names(op: &Op) -> (&'static str, &'static str) {
         Op::DieWithLauncher => ("die-with-launcher", "prctl"),
         Op::CloseFds => ("close-fds", "close_range"),
         Op::Execute(_) => ("execute", "execve"),
+        Op::Enter(op) => enter::names(op),
     }
 }
 
@@ -285,6 +287,7 @@ fn setting(op: &Op) -> String {
         }
         Op::ChangeDirectory { path } => show(path),
         Op::Confine(op) => confine::detail(op),
+        Op::Enter(op) => enter::detail(op),
         Op::NoNewPrivileges => "PR_SET_NO_NEW_PRIVS, 1".into(),
         Op::Seccomp { filter, .. } => {
             format!("SECCOMP_SET_MODE_FILTER, {} instructions", filter.len() / 8)

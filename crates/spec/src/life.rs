@@ -6,9 +6,10 @@ use crate::request::{HealthRequest, LifeRequest, RunRequest};
 use crate::signals::signal_number;
 use crate::start::{Health, Life, Log, Restart, Unhealthy};
 
-/// Docker's and podman's: SIGTERM, and ten seconds.
+/// Docker's and podman's.
 const STOP_SIGNAL: &str = "SIGTERM";
-const STOP_TIMEOUT: i64 = 10;
+/// Seconds between that and SIGKILL, likewise.
+pub const STOP_TIMEOUT: i64 = 10;
 
 /// Bytes of one log file and how many there are (`design.md`, "Decisions").
 const LOG_SIZE: u64 = 10_000_000;
@@ -88,7 +89,7 @@ fn no_policy(text: &str) -> Failure {
 #[must_use]
 pub fn log_driver(request: &RunRequest) -> &str {
     let detached = request.life.detach;
-    let usual = if request.rm && !detached {
+    let usual = if !detached {
         "passthrough"
     } else {
         "json-file"

@@ -4,6 +4,7 @@
 //! yet. Launcher and init each have their own slots; [`Op::SendMounts`] copies the launcher's to the init.
 
 mod confine;
+mod enter;
 mod kernel;
 mod parts;
 mod storage;
@@ -11,6 +12,7 @@ mod storage;
 use std::ffi::CString;
 
 pub use confine::Confine;
+pub use enter::{Enter, Limit};
 pub use kernel::{attribute, namespace};
 pub use parts::{
     Account, Cgroup, CgroupEntry, Command, Device, IdMap, Lower, MapWriter, Target, Upper, User,
@@ -308,4 +310,6 @@ pub enum Op {
     CloseFds,
     /// Become the command.
     Execute(Command),
+    /// What is started in a container that runs already.
+    Enter(Enter),
 }

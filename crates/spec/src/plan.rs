@@ -6,6 +6,7 @@ mod choices;
 mod command;
 mod confinement;
 mod devices;
+mod exec;
 mod identity;
 mod masks;
 mod mounts;
@@ -20,8 +21,11 @@ mod without;
 use std::path::PathBuf;
 
 pub use choices::{Choices, is_hostname};
+pub use exec::{ExecCommand, ExecRecord, ExecTarget, SeccompRecord, exec, health, serve};
 pub use root::{has_plain_root, layer_names};
-pub use slots::{DATA as DATA_SLOT, DEV as DEV_SLOT, PTS as PTS_SLOT, slot_path};
+pub use slots::{
+    DATA as DATA_SLOT, DEV as DEV_SLOT, PROC as PROC_SLOT, PTS as PTS_SLOT, slot_path,
+};
 pub use storage::{HostDevice, ImageFacts, StorageFacts, VolumeFacts, VolumeKind};
 pub use volumes::file_key;
 pub use without::Without;

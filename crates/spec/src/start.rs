@@ -41,8 +41,22 @@ pub mod fds {
     pub const END: u32 = 13;
 }
 
+/// The same, for the role `exec`: a command in a container that runs.
+pub mod exec_fds {
+    use std::os::fd::RawFd;
+
+    /// The control socket's end. A pidfd of the container's process comes over it with the first message.
+    pub const CONTROL: RawFd = 3;
+    /// The start message.
+    pub const MESSAGE: RawFd = 4;
+    /// This side's ends of the command's stdout and stderr pipes, or /dev/null.
+    pub const DRAINS: [RawFd; 2] = [5, 6];
+    /// The caller's terminal, or /dev/null.
+    pub const TERMINAL: RawFd = 7;
+}
+
 /// What the executable is to start and supervise.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "independent choices of the request"

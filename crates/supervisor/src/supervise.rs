@@ -9,7 +9,8 @@ use std::time::Instant;
 use keelbox_process::{Container, launch, receive, send};
 use keelbox_spec::op::{Op, namespace};
 use keelbox_spec::start::Start;
-use reporter::{Reporter, tell_failure};
+use reporter::Reporter;
+pub(crate) use reporter::tell_failure;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -393,7 +394,7 @@ fn open_peer(master: &OwnedFd) -> Option<OwnedFd> {
 }
 
 /// The container's pipes must close when the container closes them, not when this process ends.
-fn release_stdio() {
+pub(crate) fn release_stdio() {
     let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
     else {
         return;

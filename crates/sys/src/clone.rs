@@ -39,7 +39,27 @@ pub enum Side {
 /// See [clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html).
 pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
     // The parent hears of the end of a child of its own; of a sibling's, that one's parent, by the same signal.
-    make(namespaces, libc::SIGCHLD, cgroup)
+    make(&Alone::check()?, namespaces, libc::SIGCHLD, cgroup)
+}
+
+/// That the process had one thread when it was looked at. A thread does not come about by itself, so who looks and makes
+/// none can clone later, also from a root whose /proc does not show it.
+#[derive(Debug)]
+pub struct Alone(());
+
+impl Alone {
+    /// Looks.
+    ///
+    /// # Errors
+    ///
+    /// EDEADLK: there are several threads, or /proc does not say.
+    pub fn check() -> Result<Self> {
+        if is_single_threaded() {
+            Ok(Self(()))
+        } else {
+            Err(Errno::from_raw(libc::EDEADLK))
+        }
+    }
 }
 
 /// A sibling: a child of the caller's parent (`CLONE_PARENT`), in new namespaces. The pidfd is the caller's.
@@ -47,18 +67,21 @@ pub fn clone3(namespaces: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
 /// # Errors
 ///
 /// As [`clone3`]; EINVAL in a pid 1.
-pub fn clone_sibling(namespaces: u64) -> Result<Side> {
+pub fn clone_sibling(alone: &Alone, namespaces: u64) -> Result<Side> {
     make(
+        alone,
         namespaces | u64::from(libc::CLONE_PARENT.cast_unsigned()),
         0,
         None,
     )
 }
 
-fn make(namespaces: u64, exit_signal: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> Result<Side> {
-    if !is_single_threaded() {
-        return Err(Errno::from_raw(libc::EDEADLK));
-    }
+fn make(
+    _alone: &Alone,
+    namespaces: u64,
+    exit_signal: libc::c_int,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Side> {
     let mut pidfd: libc::c_int = -1;
     // SAFETY: `clone_args` is plain old data, for which all zeroes is a valid value meaning "nothing asked for".
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -70,7 +93,7 @@ fn make(namespaces: u64, exit_signal: libc::c_int, cgroup: Option<BorrowedFd<'_>
         args.cgroup = u64::from(dir.as_raw_fd().cast_unsigned());
     }
     // SAFETY: clone3 reads `args` for the size given and writes one int to `args.pidfd`, which outlives the call. Without
-    // CLONE_VM and with no stack given, the child runs on a copy of this stack; the process has one thread (checked).
+    // CLONE_VM and with no stack given, the child runs on a copy of this stack; the process has one thread (`Alone`).
     let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
     let result = match check(result) {
         Err(Errno::ENOSYS) => clone(namespaces, exit_signal, cgroup, &mut pidfd),

@@ -14,7 +14,8 @@ use rustix::fs::{CWD, Mode, OFlags};
 const NSFS: i64 = 0x6e73_6673;
 
 /// Each kind with the name of its file.
-const NAMES: [(u64, &str); 6] = [
+const NAMES: [(u64, &str); 7] = [
+    (namespace::CLONE_NEWTIME, "time"),
     (namespace::CLONE_NEWPID, "pid"),
     (namespace::CLONE_NEWIPC, "ipc"),
     (namespace::CLONE_NEWUTS, "uts"),
@@ -42,6 +43,12 @@ pub(crate) fn of_process(process: &str, kind: u64) -> Result<OwnedFd, Errno> {
         OFlags::RDONLY | OFlags::CLOEXEC,
         Mode::empty(),
     )?)
+}
+
+/// Which namespace of a kind a process is in: device and inode of its file.
+pub(crate) fn number(process: &str, kind: u64) -> Result<(u64, u64), Errno> {
+    let stat = rustix::fs::stat(format!("/proc/{process}/ns/{}", name(kind)))?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// Whether two files refer to the same namespace.

@@ -1,12 +1,13 @@
 //! Another container that runs, as one whose namespaces are to be entered.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::namespaces::JoinedIds;
 use keelbox_spec::op::namespace;
 use keelbox_spec::plan::is_hostname;
 use keelbox_spec::start::fds;
+use keelbox_sys::Errno;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
@@ -22,6 +23,8 @@ use crate::{facts, list};
 pub(crate) struct Other {
     /// As the user called it.
     pub(crate) name: String,
+    /// Its id.
+    pub(crate) id: String,
     state: State,
     directory: OwnedFd,
     init: OwnedFd,
@@ -35,21 +38,57 @@ impl Other {
     /// There is none of that name, or it does not run.
     pub(crate) fn find(roots: &Roots, name: &str) -> Result<Self, Failure> {
         let id = list::find(roots, name).map_err(|failure| failure.exit_code(125))?;
-        let stopped = || not_running(name);
+        Self::running(roots, name, id).ok_or_else(|| not_running(name))
+    }
+
+    /// The container called `name`, if it runs. Its first process is held by a pidfd before its start time is looked at, so
+    /// a number that is another's by now is noticed.
+    pub(crate) fn running(roots: &Roots, name: &str, id: String) -> Option<Self> {
         let path = roots.running().join(&id);
-        let directory = open_directory(&path).map_err(|_| stopped())?;
-        let state: State = config::read(&path, "state.json").ok_or_else(stopped)?;
-        let pid = Pid::from_raw(state.pid).ok_or_else(stopped)?;
-        let init = pidfd_open(pid, PidfdFlags::empty()).map_err(|_| stopped())?;
+        let directory = open_directory(&path).ok()?;
+        let state: State = config::read(&path, "state.json")?;
+        let init = pidfd_open(Pid::from_raw(state.pid)?, PidfdFlags::empty()).ok()?;
         let other = Self {
             name: name.to_owned(),
+            id,
             state,
             directory,
             init,
         };
         let same = other.state.boot_id == facts::boot_id()
             && keelbox_supervisor::start_time(other.state.pid) == Some(other.state.start_time);
-        if same { Ok(other) } else { Err(stopped()) }
+        same.then_some(other)
+    }
+
+    /// Its first process.
+    pub(crate) fn init(&self) -> BorrowedFd<'_> {
+        self.init.as_fd()
+    }
+
+    /// Whether its supervisor is there, and its first process runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        let supervised = !is_unlinked(&self.directory) && !try_lock(&self.directory);
+        supervised && self.check_alive().is_ok()
+    }
+
+    /// Its namespaces that are not the caller's, as a mask.
+    ///
+    /// # Errors
+    ///
+    /// It is somebody else's.
+    pub(crate) fn namespaces(&self) -> Result<u64, Errno> {
+        let process = self.process();
+        let mut mask = 0;
+        for (kind, ..) in namespace::ALL {
+            match (file::number("self", kind), file::number(&process, kind)) {
+                // The kernel has no such kind.
+                (Err(_), _) => {}
+                (Ok(own), Ok(its)) if own == its => {}
+                (Ok(_), Ok(_)) => mask |= kind,
+                (Ok(_), Err(errno)) => return Err(errno),
+            }
+        }
+        Ok(mask)
     }
 
     /// `container NAME`, for people.

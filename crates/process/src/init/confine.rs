@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC};
 
 use super::Init;
 
-impl Init {
+impl Init<'_> {
     pub(super) fn confine(&mut self, op: &Confine) -> Outcome {
         match op {
             Confine::Domainname { name } => {

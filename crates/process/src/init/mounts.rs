@@ -13,7 +13,7 @@ use crate::fresh;
 use crate::handshake::Message;
 use crate::socket::{receive, send};
 
-impl Init {
+impl Init<'_> {
     pub(super) fn make_mount(&mut self, op: &Op) -> Outcome {
         let (slot, mount) = match op {
             Op::CloneTree {

@@ -10,7 +10,7 @@ use rustix::mount::MountPropagationFlags;
 use super::Init;
 use crate::user;
 
-impl Init {
+impl Init<'_> {
     pub(super) fn storage(&mut self, step: &Storage) -> Outcome {
         match step {
             Storage::Bind(bind) => keelbox_rootfs::bind_into(&mut self.slots, bind, None),

@@ -7,7 +7,8 @@ use crate::image::Root;
 use crate::op::{Command, Op, User};
 use crate::plan::{Context, Steps, confinement, identity, masks, root, security, text};
 
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const DEFAULT_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(crate) fn execute(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     masks::make(context, steps)?;
@@ -77,7 +78,7 @@ fn session(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_cwd(cwd: &str) -> Result<(), Failure> {
+pub(crate) fn check_cwd(cwd: &str) -> Result<(), Failure> {
     if cwd.starts_with('/') {
         return Ok(());
     }
@@ -88,7 +89,7 @@ fn check_cwd(cwd: &str) -> Result<(), Failure> {
     .hint("begin it with /"))
 }
 
-type Variables = Vec<(String, String)>;
+pub(crate) type Variables = Vec<(String, String)>;
 
 /// PATH, HOSTNAME, TERM, then the image's, then the user's; later ones win.
 fn environment(context: &Context<'_>) -> Result<Variables, Failure> {
@@ -121,7 +122,7 @@ fn environment(context: &Context<'_>) -> Result<Variables, Failure> {
     Ok(variables)
 }
 
-fn split(entry: &str) -> Result<(&str, &str), Failure> {
+pub(crate) fn split(entry: &str) -> Result<(&str, &str), Failure> {
     match entry.split_once('=') {
         Some((key, value)) if !key.is_empty() && !key.contains(['\n', '\0']) => Ok((key, value)),
         _ => Err(
@@ -202,7 +203,7 @@ fn without_separator(command: &[String], no_entrypoint: bool) -> &[String] {
     }
 }
 
-fn candidates(name: &str, path: &str) -> Vec<String> {
+pub(crate) fn candidates(name: &str, path: &str) -> Vec<String> {
     if name.contains('/') {
         return vec![name.to_owned()];
     }

@@ -7,7 +7,8 @@ pub(crate) const ROOT: Slot = 0;
 pub const DATA: Slot = 1;
 /// The slot of /dev.
 pub const DEV: Slot = 2;
-pub(crate) const PROC: Slot = 3;
+/// The slot of /proc.
+pub const PROC: Slot = 3;
 pub(crate) const SYS: Slot = 4;
 /// The slot of /dev/pts, where the init makes its terminal.
 pub const PTS: Slot = 5;

@@ -1,0 +1,254 @@
+//! The process that stays beside a command of `exec`: it starts the command in the container, holds its terminal, passes on
+//! what its client asks for, and says how it ended.
+//!
+//! Nothing of it is on disk, and nobody else can talk to it: it belongs to one client. When that dies the command lives on
+//! and its output is thrown away, as docker has it, or ends with it, as the library wants. The container's end is the
+//! command's too: the kernel sees to that.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use keelbox_process::{Container, Report, launch, receive, send};
+use keelbox_spec::start::Start;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::Signal;
+use rustix::termios::Winsize;
+
+use crate::drain;
+use crate::protocol::{Event, Exited, Request};
+use crate::supervise::{release_stdio, tell_failure};
+use crate::terminal::Saved;
+
+/// The fds that it is started with.
+#[derive(Debug)]
+pub struct ExecInherited {
+    /// The client's socket.
+    pub control: OwnedFd,
+    /// This side's ends of stdout and stderr, or /dev/null.
+    pub drains: [OwnedFd; 2],
+    /// The caller's terminal, or /dev/null.
+    pub terminal: OwnedFd,
+}
+
+/// Starts the command of `start`, and returns when it has ended. The pidfd of the container's process comes over the socket.
+pub fn exec(start: &Start, inherited: ExecInherited) {
+    let terminal =
+        drain::present(inherited.terminal).and_then(|fd| Saved::of(&fd).map(|saved| (fd, saved)));
+    let begin = Instant::now();
+    let mut reporter = Reporter {
+        control: inherited.control.as_fd(),
+    };
+    match launch(start, &mut reporter) {
+        Ok(command) => Keeper {
+            begin,
+            console: None,
+            command,
+            client: Some(inherited.control),
+            streams: inherited.drains.map(drain::present),
+            terminal,
+            tied: start.tied_to_client,
+        }
+        .run(),
+        Err(failed) => tell_failure(inherited.control.as_fd(), failed),
+    }
+}
+
+struct Reporter<'a> {
+    control: BorrowedFd<'a>,
+}
+
+impl Report for Reporter<'_> {
+    fn done(&mut self, _index: u32, _nanoseconds: u64) {}
+
+    fn namespaces(&mut self) -> Vec<OwnedFd> {
+        let received = receive::<Request>(self.control).ok().flatten();
+        received.map(|received| received.fds).unwrap_or_default()
+    }
+
+    fn ready(&mut self) {}
+}
+
+struct Keeper {
+    begin: Instant,
+    command: Container,
+    console: Option<OwnedFd>,
+    client: Option<OwnedFd>,
+    streams: [Option<OwnedFd>; 2],
+    terminal: Option<(OwnedFd, Saved)>,
+    tied: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Source {
+    Command,
+    Client,
+    Stream(usize),
+    Console,
+}
+
+impl Keeper {
+    fn run(mut self) {
+        release_stdio();
+        self.console = self.command.console.take();
+        let pid = self.command.pid;
+        let console: Vec<_> = self.console.iter().map(AsFd::as_fd).collect();
+        if let Some(client) = &self.client {
+            let _ = send(client, &Event::Started { pid }, &console);
+        }
+        let _ = keelbox_sys::memory::let_go_of_code();
+        while !self.turn() {}
+        self.finish();
+    }
+
+    /// Waits for something to happen and deals with it. True: the command has ended.
+    fn turn(&mut self) -> bool {
+        let watched = self.watched();
+        let mut fds: Vec<_> = watched
+            .iter()
+            .map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+            .collect();
+        if poll(&mut fds, None).is_err() {
+            return false;
+        }
+        let ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let happened: Vec<_> = watched
+            .iter()
+            .zip(ready)
+            .filter_map(|((source, _), ready)| ready.then_some(*source))
+            .collect();
+        happened.into_iter().any(|source| self.attend(source))
+    }
+
+    fn watched(&self) -> Vec<(Source, BorrowedFd<'_>)> {
+        let mut list = vec![(Source::Command, self.command.pidfd.as_fd())];
+        if let Some(client) = &self.client {
+            list.push((Source::Client, client.as_fd()));
+            return list;
+        }
+        let streams = (0..).zip(&self.streams);
+        list.extend(
+            streams.filter_map(|(number, fd)| Some((Source::Stream(number), fd.as_ref()?.as_fd()))),
+        );
+        list.extend(self.console.iter().map(|fd| (Source::Console, fd.as_fd())));
+        list
+    }
+
+    fn attend(&mut self, source: Source) -> bool {
+        let dry = |fd: &Option<OwnedFd>| !fd.as_ref().is_some_and(|fd| drain::drain(fd.as_fd()));
+        match source {
+            Source::Command => return true,
+            Source::Client => self.hear_client(),
+            Source::Stream(number) => {
+                if let Some(stream) = self.streams.get_mut(number).filter(|stream| dry(stream)) {
+                    *stream = None;
+                }
+            }
+            Source::Console => {
+                if dry(&self.console) {
+                    self.console = None;
+                }
+            }
+        }
+        false
+    }
+
+    fn hear_client(&mut self) {
+        let Some(client) = &self.client else { return };
+        match receive::<Request>(client) {
+            Ok(Some(received)) => self.obey(&received.message),
+            Ok(None) | Err(_) => self.lose_client(),
+        }
+    }
+
+    fn obey(&mut self, request: &Request) {
+        match request {
+            Request::Signal(signal) => self.signal(*signal),
+            Request::CloseStream(number) => {
+                if let Some(stream) = self.streams.get_mut(usize::from(*number).wrapping_sub(1)) {
+                    *stream = None;
+                }
+            }
+            Request::Resize { columns, rows } => self.resize(*columns, *rows),
+            Request::Detach => {
+                self.tied = false;
+                self.lose_client();
+            }
+            // A key that stands for a signal: the terminal has sent it, and the kernel keeps none from a command of `exec`.
+            _ => {}
+        }
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        let size = Winsize {
+            ws_col: columns,
+            ws_row: rows,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        if let Some(console) = &self.console {
+            let _ = rustix::termios::tcsetwinsize(console, size);
+        }
+    }
+
+    fn signal(&self, signal: i32) {
+        if signal == Signal::KILL.as_raw() {
+            return self.kill();
+        }
+        let _ = keelbox_sys::signal::send_by_fd(self.command.pidfd.as_fd(), signal);
+    }
+
+    /// With its process group: it has a session of its own, and what it started has nobody who would end it. The number is
+    /// its own until this process has reaped it.
+    fn kill(&self) {
+        let _ = rustix::process::pidfd_send_signal(&self.command.pidfd, Signal::KILL);
+        if let Some(pid) = rustix::process::Pid::from_raw(self.command.pid) {
+            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+        }
+    }
+
+    /// The client is gone without having seen the end.
+    fn lose_client(&mut self) {
+        self.client = None;
+        if let Some((fd, saved)) = self.terminal.take() {
+            saved.restore_if_abandoned(fd.as_fd());
+        }
+        if self.tied {
+            self.kill();
+        }
+    }
+
+    fn finish(mut self) {
+        let exited = self.exited();
+        self.console = None;
+        if let Some(client) = &self.client {
+            let _ = send(client, &Event::Exited(exited), &[]);
+        }
+        // A client that has the caller's terminal in raw mode can still be killed before it has set that right.
+        if self.terminal.is_some() {
+            if let Some(client) = &self.client {
+                while matches!(receive::<Request>(client), Ok(Some(_))) {}
+            }
+            self.tied = false;
+            self.lose_client();
+        }
+    }
+
+    fn exited(&self) -> Exited {
+        let wall_micros = u64::try_from(self.begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let Ok(exit) = keelbox_sys::wait::wait(self.command.pidfd.as_fd()) else {
+            return Exited {
+                signal: Some(Signal::KILL.as_raw()),
+                wall_micros,
+                ..Exited::default()
+            };
+        };
+        Exited {
+            code: exit.code,
+            signal: exit.signal,
+            wall_micros,
+            cpu_micros: exit.cpu_micros,
+            max_memory: exit.max_rss,
+            oom_killed: false,
+        }
+    }
+}
