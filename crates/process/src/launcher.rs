@@ -4,6 +4,7 @@ mod accounting;
 mod mounts;
 mod storage;
 
+use std::collections::VecDeque;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
@@ -87,6 +88,7 @@ pub fn launch(start: &Start, report: &mut dyn Report) -> Result<Container, Faile
         tasks: Vec::new(),
         into: None,
         userns: None,
+        id_maps: VecDeque::new(),
         socket: ours,
         init_socket: Some(theirs),
         child: None,
@@ -109,6 +111,8 @@ struct Launcher<'a> {
     /// The v2 group that the init is born into.
     into: Option<OwnedFd>,
     userns: Option<OwnedFd>,
+    /// Of volumes, in the order of their steps.
+    id_maps: VecDeque<OwnedFd>,
     socket: OwnedFd,
     init_socket: Option<OwnedFd>,
     child: Option<(i32, OwnedFd)>,
@@ -118,7 +122,8 @@ struct Launcher<'a> {
 impl Launcher<'_> {
     fn run(mut self, report: &mut dyn Report) -> Result<Container, Failed> {
         let result = self
-            .apply_all(report)
+            .make_id_maps()
+            .and_then(|()| self.apply_all(report))
             .and_then(|()| self.see_through(report));
         let Some((pid, pidfd)) = self.child else {
             return Err(result
