@@ -20,7 +20,6 @@ use crate::clock::Time;
 /// The file that is written to; the older one is `events.1`.
 pub(crate) const NAME: &str = "events";
 const OLDER: &str = "events.1";
-const LOCK: &str = "events.lock";
 
 /// Bytes of one of the two files.
 pub(crate) const MAX_SIZE: u64 = 1_000_000;
@@ -42,29 +41,51 @@ pub struct Event<'a> {
 
 /// Records an event, with the time. Best effort: what cannot be written is nobody's failure.
 pub fn record(directory: BorrowedFd<'_>, event: &Event<'_>) {
-    let _ = write(directory, event);
+    record_all(directory, std::slice::from_ref(event));
 }
 
-fn write(directory: BorrowedFd<'_>, event: &Event<'_>) -> Result<()> {
-    // Released when it is closed.
-    let lock = open(directory, LOCK, OFlags::empty())?;
-    let is_locked = lock_briefly(lock.as_fd());
-    let mut line = Vec::with_capacity(512);
-    let mut file = open(directory, NAME, OFlags::APPEND)?;
-    json::write(&mut line, Time::now(), event);
-    if is_locked && !has_room(&file, line.len())? {
-        rustix::fs::renameat(directory, NAME, directory, OLDER)?;
-        file = open(directory, NAME, OFlags::APPEND)?;
-    }
-    if ends_torn(&file)? {
-        line.insert(0, b'\n');
-    }
-    rustix::io::write(&file, &line).map(drop)
+/// Records what happened at one moment, in this order.
+pub fn record_all(directory: BorrowedFd<'_>, events: &[Event<'_>]) {
+    let _ = write(directory, events);
 }
 
-fn open(directory: BorrowedFd<'_>, name: &str, flags: OFlags) -> Result<OwnedFd> {
-    let flags = flags | OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    rustix::fs::openat(directory, name, flags, Mode::from_raw_mode(0o600))
+fn write(directory: BorrowedFd<'_>, events: &[Event<'_>]) -> Result<()> {
+    let mut lines = Vec::with_capacity(512);
+    loop {
+        // Closing it lets its lock go.
+        let file = open(directory)?;
+        let is_locked = lock_briefly(file.as_fd());
+        let stat = rustix::fs::fstat(&file)?;
+        if stat.st_mode & SEALED.as_raw_mode() != 0 {
+            // Another process has renamed it between the opening and the lock.
+            continue;
+        }
+        lines.clear();
+        let now = Time::now();
+        for event in events {
+            // Begun with a newline: the last write may have been cut short, by a full disk or the end of the machine.
+            lines.push(b'\n');
+            json::write(&mut lines, now, event);
+        }
+        if is_locked && !has_room(stat.st_size, lines.len()) {
+            seal(&file)?;
+            rustix::fs::renameat(directory, NAME, directory, OLDER)?;
+            continue;
+        }
+        return rustix::io::write(&file, &lines).map(drop);
+    }
+}
+
+/// What marks a file that gets no more lines: a bit of its mode that means nothing else here.
+const SEALED: Mode = Mode::SVTX;
+
+fn seal(file: &OwnedFd) -> Result<()> {
+    rustix::fs::fchmod(file, Mode::from_raw_mode(0o600) | SEALED)
+}
+
+fn open(directory: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let flags = OFlags::APPEND | OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::openat(directory, NAME, flags, Mode::from_raw_mode(0o600))
 }
 
 /// How long a writer waits for another, which has the lock for microseconds unless it was stopped.
@@ -84,21 +105,10 @@ fn lock_briefly(lock: BorrowedFd<'_>) -> bool {
     false
 }
 
-fn has_room(file: &OwnedFd, length: usize) -> Result<bool> {
-    let size = u64::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0);
+fn has_room(size: i64, length: usize) -> bool {
+    let size = u64::try_from(size).unwrap_or(0);
     let length = u64::try_from(length).unwrap_or(u64::MAX);
-    // One byte more, for the newline of a line that was cut short.
-    Ok(size == 0 || size.saturating_add(length) < MAX_SIZE)
-}
-
-/// Whether a write was cut short by a full disk, or by the end of the machine.
-fn ends_torn(file: &OwnedFd) -> Result<bool> {
-    let size = u64::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(0);
-    let mut last = [b'\n'];
-    if size > 0 {
-        rustix::io::pread(file, &mut last, size - 1)?;
-    }
-    Ok(last != *b"\n")
+    size == 0 || size.saturating_add(length) < MAX_SIZE
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod source;
 mod watch;
 
 pub use clock::{TIME_LENGTH, Time};
-pub use events::{Event, EventsReader, record};
+pub use events::{Event, EventsReader, record, record_all};
 pub use journald::JournaldWriter;
 pub use log::{Bounds, Entry, LogReader, LogWriter, Range};
 pub use source::{Source, Writer};

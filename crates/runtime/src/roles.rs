@@ -104,10 +104,16 @@ fn supervise_role(words: &[&str]) -> i32 {
 
 pub(crate) fn read_message(message: &OwnedFd) -> Option<Start> {
     let mut bytes = Vec::new();
-    std::fs::File::from(message.try_clone().ok()?)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    Start::decode(&bytes).ok()
+    loop {
+        // At an offset of its own: the message is read again for the next start.
+        let mut part = [0; 16384];
+        let offset = u64::try_from(bytes.len()).ok()?;
+        let length = rustix::io::pread(message, &mut part, offset).ok()?;
+        bytes.extend_from_slice(part.get(..length)?);
+        if length < part.len() {
+            return Start::decode(&bytes).ok();
+        }
+    }
 }
 
 fn attach_role(mode: &str, words: &[&str]) -> i32 {

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use keelbox_process::{Container, launch};
 use keelbox_spec::op::{Op, namespace};
-use keelbox_spec::start::{Life, Start};
+use keelbox_spec::start::{Life, Log, Start};
 use rustix::fs::AtFlags;
 
 use crate::health::{Health, Rules};
@@ -82,6 +82,8 @@ enum Phase {
 struct Timers {
     /// Nothing has happened for a while.
     settle: Option<Instant>,
+    /// The next wait is one that may be long.
+    is_resting: bool,
     /// SIGKILL for a container that is to stop.
     stop: Option<Instant>,
     /// SIGKILL for one that has run long enough.
@@ -152,10 +154,16 @@ struct Supervisor {
 
 /// Starts the container of `start`, and returns when it has ended and everything is cleared up.
 pub fn supervise(start: Start, mut inherited: Inherited) {
-    // An old record would be taken for this run's.
-    let _ = rustix::fs::unlinkat(&inherited.data, c"exit.json", AtFlags::empty());
     let again = inherited.again.take();
-    let shape = Shape::of(&inherited);
+    if again.is_some() {
+        // An old record would be taken for this run's. Before the first one, the engine has put it away.
+        let _ = rustix::fs::unlinkat(&inherited.data, c"exit.json", AtFlags::empty());
+    }
+    let shape = if start.life.log == Log::Passthrough {
+        Shape::default()
+    } else {
+        Shape::of(&inherited)
+    };
     let mut reporter = Reporter::new(&inherited.control, again.as_ref());
     let begin = Instant::now();
     let launched = launch(&start, &mut reporter);
@@ -188,6 +196,8 @@ pub fn supervise(start: Start, mut inherited: Inherited) {
 
 /// What the steps say that is asked for later.
 struct Facts {
+    tty: bool,
+    tied: bool,
     takes_signals: bool,
     joins: bool,
 }
@@ -201,6 +211,11 @@ impl Facts {
         };
         let joins = |op: &Op| matches!(op, Op::Join { .. } | Op::BorrowMount { .. });
         Self {
+            tty: start
+                .steps
+                .iter()
+                .any(|(_, op)| matches!(op, Op::Terminal { .. })),
+            tied: start.tied_to_client,
             takes_signals: start.steps.iter().any(|(_, op)| takes(op)),
             joins: start.steps.iter().any(|(_, op)| joins(op)),
         }
@@ -210,7 +225,9 @@ impl Facts {
 impl Supervisor {
     /// Until everything is over.
     fn run(mut self, queued: Vec<peers::Received>) {
-        keelbox_process::outlive_broken_pipes();
+        if self.hub.is_some() {
+            keelbox_process::outlive_broken_pipes();
+        }
         release_stdio();
         self.write_state();
         self.tell_started();
@@ -245,6 +262,10 @@ impl Supervisor {
                     }
                 }
             }
+        }
+        if self.terminal.is_none() {
+            // The kernel closes what is open, all at once.
+            keelbox_sys::exec::exit_now(0);
         }
         self.see_client_off();
     }

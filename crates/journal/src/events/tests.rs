@@ -19,7 +19,7 @@ fn an_event_is_a_line_of_json() {
     let image = [("image", "alpine:3"), ("name", "other"), ("exitCode", "0")];
     record(scratch.fd(), &event("we\"b\\\n\u{1}\u{7f}é", &image));
     let text = scratch.read("events");
-    let (time, rest) = text.split_at(9 + 30);
+    let (time, rest) = text.trim_start().split_at(9 + 30);
     assert!(time.starts_with(r#"{"time":"20"#) && Time::parse(&time.as_bytes()[9..]).is_some());
     let expected = r#"","type":"container","action":"start","id":"4f6a","attributes":{"name":"we\"b\\\n\u0001\u007fé","image":"alpine:3","exitCode":"0"}}"#;
     assert_eq!(rest, format!("{expected}\n"));
@@ -47,13 +47,13 @@ fn a_line_that_was_cut_short_stays_alone() {
 fn a_writer_that_was_stopped_with_the_lock_stops_nobody() {
     let scratch = Scratch::new();
     scratch.write("events", "x".repeat(1_100_000));
-    let lock = open(scratch.fd(), LOCK, OFlags::empty()).unwrap();
+    let lock = open(scratch.fd()).unwrap();
     rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
     record(scratch.fd(), &event("web", &[]));
     assert!(scratch.read("events").ends_with("}}\n"));
     drop(lock);
     record(scratch.fd(), &event("web", &[]));
-    assert_eq!(scratch.read("events").lines().count(), 1);
+    assert_eq!(scratch.read("events").trim().lines().count(), 1);
 }
 
 #[test]
@@ -71,13 +71,13 @@ fn many_writers_tear_no_line_and_keep_the_bound() {
             });
         }
     });
-    assert_eq!(scratch.names(), ["events", "events.1", "events.lock"]);
+    assert_eq!(scratch.names(), ["events", "events.1"]);
     let mut last: HashMap<String, u32> = HashMap::new();
     let mut count = 0;
     let mut before = String::new();
     for name in ["events.1", "events"] {
         assert!(scratch.size(name) <= MAX_SIZE);
-        for line in scratch.read(name).lines() {
+        for line in scratch.read(name).lines().filter(|line| !line.is_empty()) {
             assert!(
                 line.starts_with("{\"time\":\"20") && line.ends_with("x\"}}"),
                 "{line}"
@@ -180,5 +180,5 @@ fn a_reader_beside_writers_sees_every_event_once() {
             }
         }
     });
-    assert_eq!(scratch.names().len(), 3);
+    assert_eq!(scratch.names().len(), 2);
 }

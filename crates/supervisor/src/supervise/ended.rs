@@ -3,6 +3,8 @@
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{Mode, OFlags};
+
 use super::{Held, Phase, Supervisor, Timers};
 use crate::cleanup;
 use crate::protocol::{Event, Exited};
@@ -28,7 +30,10 @@ impl Supervisor {
         }
         self.container.console = None;
         self.peer = None;
-        self.tell_end(&exited);
+        // One that goes at its end is gone in the next moment: both are told then.
+        if pause.is_some() || !self.leftovers.remove {
+            self.tell_end(&exited, false);
+        }
         match pause {
             Some(pause) => self.wait_to_start(exited, pause),
             None => self.finish(exited),
@@ -63,7 +68,7 @@ impl Supervisor {
         record::exit(held.data.as_fd(), exited, &exit);
     }
 
-    fn tell_end(&self, exited: &Exited) {
+    fn tell_end(&self, exited: &Exited, is_destroyed: bool) {
         if exited.oom_killed {
             self.tell("oom");
         }
@@ -71,10 +76,14 @@ impl Supervisor {
         let signal = exited.signal.map(|signal| signal.to_string());
         let mut more = vec![("exitCode", code.as_str())];
         more.extend(signal.iter().map(|signal| ("signal", signal.as_str())));
-        self.tell_with("die", &more);
+        let mut events = vec![("die", more.as_slice())];
         if self.asked.by_stop {
-            self.tell("stop");
+            events.push(("stop", &[]));
         }
+        if is_destroyed {
+            events.push(("destroy", &[]));
+        }
+        self.tell_all(&events);
     }
 
     /// Until it is started again it is as it would be between two starts, but for its supervisor.
@@ -107,12 +116,11 @@ impl Supervisor {
             let remove = self.leftovers.remove;
             self.leftovers.clear(data.as_fd(), state.as_fd(), remove);
             if remove {
-                self.tell("destroy");
+                self.tell_end(&exited, true);
             }
             // Whoever starts it again, or another with these ids, need not wait for a client that reads slowly.
             drop((state, data, ids));
         }
-        self.listener = None;
         self.namespaces = Vec::new();
         self.phase = Phase::Over {
             until: Some(Instant::now() + LINGER),
@@ -146,9 +154,7 @@ impl Supervisor {
 
     /// CPU time of the whole container, which every cgroup v2 counts (`cpu.stat`).
     fn cpu_micros(&self) -> Option<u64> {
-        let stat = |group: &std::ffi::CString| {
-            std::fs::read_to_string(format!("{}/cpu.stat", group.to_str().ok()?)).ok()
-        };
+        let stat = |group: &std::ffi::CString| read(&format!("{}/cpu.stat", group.to_str().ok()?));
         let text = self.groups().iter().find_map(stat)?;
         text.lines()
             .find_map(|line| line.strip_prefix("usage_usec "))?
@@ -156,4 +162,13 @@ impl Supervisor {
             .parse()
             .ok()
     }
+}
+
+/// The beginning of one of the kernel's small files.
+fn read(path: &str) -> Option<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+    let mut bytes = [0; 512];
+    let length = rustix::io::read(&file, &mut bytes).ok()?;
+    Some(String::from_utf8_lossy(bytes.get(..length)?).into_owned())
 }

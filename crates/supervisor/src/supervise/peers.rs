@@ -74,7 +74,7 @@ impl Supervisor {
         for received in queued {
             self.obey(number, received);
         }
-        let Some(first) = self.peers.get(number) else {
+        let Some(first) = self.peers.get(number).filter(|_| self.hub.is_some()) else {
             return;
         };
         if let Ok(flags) = rustix::fs::fcntl_getfl(&first.socket) {

@@ -20,7 +20,7 @@ use crate::restart::BackOff;
 use crate::terminal::Saved;
 
 /// Which stdio a container was given, to give it the like again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) stdin: bool,
     pub(super) stdout: bool,
@@ -94,11 +94,13 @@ impl Supervisor {
             shape,
             begin,
         } = parts;
-        let terminal =
-            present(inherited.terminal).and_then(|fd| Saved::of(&fd).map(|saved| (fd, saved)));
-        let [stdout, stderr] = inherited.drains;
-        let streams = [present(stdout), present(stderr)];
-        let stdin = present(inherited.stdin);
+        let terminal = Some(inherited.terminal).filter(|fd| facts.tty && is_present(fd));
+        let terminal = terminal.and_then(|fd| Saved::of(&fd).map(|saved| (fd, saved)));
+        // What goes through a client that it ends with is no business of this process's.
+        let has_ends = !(facts.tied && life.log == Log::Passthrough);
+        let end = |fd: OwnedFd| Some(fd).filter(|fd| has_ends && is_present(fd));
+        let streams = inherited.drains.map(end);
+        let stdin = end(inherited.stdin);
         let sink = Sink::open(&life, leftovers.id(), inherited.data.as_fd());
         let (mut hub, mut kept) = (None, [None, None]);
         if life.log == Log::Passthrough {
@@ -106,7 +108,9 @@ impl Supervisor {
         } else {
             hub = Some(make_hub(&container, stdin, streams, sink));
         }
-        let first = present(inherited.control).map(Peer::first);
+        // A container that is started again has no client that it began with.
+        let first = Some(inherited.control).filter(|fd| again.is_none() || is_present(fd));
+        let first = first.map(Peer::first);
         let before = Before::of(again, inherited.state.as_fd());
         let limit = Some(life.timeout).filter(|limit| *limit > 0);
         Self {
@@ -139,7 +143,7 @@ impl Supervisor {
                 data: inherited.data,
                 ids: inherited.ids,
             }),
-            journal: present(inherited.journal),
+            journal: Some(inherited.journal),
             namespaces: Vec::new(),
         }
     }

@@ -28,12 +28,17 @@ type Watched<'a> = (Source, BorrowedFd<'a>, PollFlags);
 impl Supervisor {
     /// Waits for something to happen and deals with it. True: the container has ended.
     pub(super) fn turn(&mut self) -> bool {
+        let is_resting = std::mem::take(&mut self.timers.is_resting);
         let timeout = self.patience();
         let watched = self.watched();
         let mut fds: Vec<_> = watched
             .iter()
             .map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags))
             .collect();
+        if is_resting {
+            // As late as can be: every page that is used from here on comes back, with its neighbours.
+            let _ = keelbox_sys::memory::let_go_of_code();
+        }
         let count = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
         let ready = fds.iter().map(PollFd::revents);
         let happened: Vec<_> = watched
@@ -153,6 +158,6 @@ impl Supervisor {
             hub.rest();
         }
         keelbox_sys::memory::give_back_heap();
-        let _ = keelbox_sys::memory::let_go_of_code();
+        self.timers.is_resting = true;
     }
 }
