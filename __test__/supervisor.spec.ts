@@ -1,11 +1,12 @@
 /** What stays beside a container: its log, its end, its restarts, its health, and what is left when parts of it are killed. */
 import {spawn} from 'node:child_process';
-import {existsSync, readdirSync, readFileSync} from 'node:fs';
+import {existsSync, readFileSync} from 'node:fs';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {ExecutionContext} from 'ava';
 import {command, homeOf, keelbox} from './helpers/cli';
 import {lane, patience, scaled, type Who} from './helpers/lane';
+import {logFiles, logged, times} from './helpers/log';
 
 const test = lane({host: true, guest: true, rootless: true});
 
@@ -77,7 +78,7 @@ test.asEach('a gigabyte of output: the memory stays flat, and the log keeps its 
   await until(t, 'the end of the output', async () => {
     most = Math.max(most, memory(supervisor));
     await sleep(200);
-    return (await keelbox(['logs', '-n', '1', name], who)).stdout === 'over\n';
+    return logged(who, name).endsWith('\nover\n');
   });
   t.log(`busy: ${most} kB, ${Math.round(bytes / 1e3 / (Date.now() - begun))} MB/s`);
   t.true(most <= 1000, `${most} kB while busy`);
@@ -86,18 +87,16 @@ test.asEach('a gigabyte of output: the memory stays flat, and the log keeps its 
   const after = memory(supervisor);
   t.log(`after it: ${after} kB`);
   t.true(after <= before + 60, `${before} kB before, ${after} kB after`);
-  const folder = path.join(homeOf(who.asUser).root, 'containers', id);
-  const logs = readdirSync(folder).filter(file => /^log(\.\d+)?$/.test(file));
-  t.is(logs.length, 3);
+  t.is(logFiles(who, name).length, 3);
 });
 
 test.asEach('stop: a signal, its time, then SIGKILL; and the end is told as it was', async (t, who) => {
   const polite = await run(t, who, [], 'trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done');
-  await until(t, 'ready', async () => (await keelbox(['logs', polite.name], who)).stdout === 'ready\n');
+  await until(t, 'ready', () => logged(who, polite.name) === 'ready\n');
   t.is((await keelbox(['stop', polite.name], who)).exitCode, 0);
   t.like(exitOf(who, polite.id), {exitCode: 3, signal: null, stopped: true});
   const deaf = await run(t, who, [], 'trap "" TERM; echo ready; while :; do sleep 0.05; done');
-  await until(t, 'ready', async () => (await keelbox(['logs', deaf.name], who)).stdout === 'ready\n');
+  await until(t, 'ready', () => logged(who, deaf.name) === 'ready\n');
   const begun = Date.now();
   t.is((await keelbox(['stop', '-t', '1', deaf.name], who)).exitCode, 0);
   t.true(Date.now() - begun >= 1000);
@@ -113,10 +112,9 @@ test.asEach('--restart on-failure: so many times, with pauses that grow', async 
   const {stdout} = await keelbox(['wait', name], who);
   t.is(stdout, '5\n');
   t.like(exitOf(who, id), {exitCode: 5, restartCount: 3, stopped: false});
-  const logged = await keelbox(['logs', '-t', name], who);
-  const times = logged.stdout.trim().split('\n').map(line => Date.parse(line.split(' ')[0] ?? ''));
-  t.is(times.length, 4);
-  const pauses = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+  const starts = times(who, name);
+  t.is(starts.length, 4);
+  const pauses = starts.slice(1).map((time, index) => time - (starts[index] ?? 0));
   t.log(`pauses: ${pauses.join(', ')} ms`);
   for (const [index, least] of [100, 200, 400].entries()) t.true((pauses[index] ?? 0) >= least, pauses.join());
 });
@@ -124,7 +122,7 @@ test.asEach('--restart on-failure: so many times, with pauses that grow', async 
 test.asEach('--restart always: same container, its files and its log; stop ends it for good', async (t, who) => {
   const script = 'echo "run $(wc -l < /root/runs 2>/dev/null)"; echo >> /root/runs; sleep 0.1';
   const {name, id} = await run(t, who, ['--restart', 'always'], script);
-  await until(t, 'a third run', async () => /run 2/.test((await keelbox(['logs', name], who)).stdout));
+  await until(t, 'a third run', () => /run 2/.test(logged(who, name)));
   const supervisor = stateOf(who, id)?.supervisor;
   await until(t, 'restarts', () => (stateOf(who, id)?.restartCount ?? 0) >= 3);
   t.is(stateOf(who, id)?.supervisor, supervisor);
@@ -140,21 +138,21 @@ test.asEach('--restart always: same container, its files and its log; stop ends 
 test.asEach('a container with a terminal is started again with a terminal', async (t, who) => {
   const {name} = await run(t, who, ['-t', '--restart', 'on-failure:2'], 'test -t 1 && echo terminal; exit 1');
   await keelbox(['wait', name], who);
-  t.is((await keelbox(['logs', name], who)).stdout.replaceAll('\r', ''), 'terminal\n'.repeat(3));
+  t.is(logged(who, name).replaceAll('\r', ''), 'terminal\n'.repeat(3));
 });
 
 test.asRoot('pause: nothing moves, and stop still ends it', async (t, who) => {
   const {name, id} = await run(t, who, [], 'while :; do echo tick; sleep 0.02; done');
-  const lines = async () => (await keelbox(['logs', name], who)).stdout.length;
+  const lines = () => logged(who, name).length;
   t.is((await keelbox(['pause', name], who)).exitCode, 0);
   t.true(stateOf(who, id)?.paused);
-  const frozen = await lines();
+  const frozen = lines();
   await sleep(300);
-  t.is(await lines(), frozen);
+  t.is(lines(), frozen);
   const twice = await keelbox(['pause', name], who);
   t.not(twice.exitCode, 0);
   t.is((await keelbox(['unpause', name], who)).exitCode, 0);
-  await until(t, 'it goes on', async () => (await lines()) > frozen);
+  await until(t, 'it goes on', () => lines() > frozen);
   t.is((await keelbox(['pause', name], who)).exitCode, 0);
   t.is((await keelbox(['stop', '-t', '5', name], who)).exitCode, 0);
   t.true(exitOf(who, id)?.stopped);
@@ -188,7 +186,7 @@ test.asEach('kill -9 of the client loses nothing of the log', async (t, who) => 
   child.kill('SIGKILL');
   t.is((await keelbox(['wait', name], who)).stdout, '0\n');
   const expected = Array.from({length: 300}, (_, index) => `${index + 1}\n`).join('');
-  t.is((await keelbox(['logs', name], who)).stdout, expected);
+  t.is(logged(who, name), expected);
 });
 
 test.asEach('kill -9 of the supervisor: the container goes too, and says so', async (t, who) => {
