@@ -166,10 +166,28 @@ terminalTest.asEach('a terminal is left by its keys, and taken again', async (t,
   t.true((await last.modes()).icanon);
 });
 
+terminalTest.asEach('one of --rm lives on without its client, and goes at its end', async (t, who) => {
+  const name = `passed-${who.asUser}`;
+  const first = Terminal.open(t, command(['run', '--rm', '-it', '--name', name, 'host', 'sh'], who));
+  first.send('PS1="> "; x=so$((40+2)); echo $x\r');
+  await first.waitFor('so42');
+  first.send('\x1d');
+  t.deepEqual(await first.exited, {exitCode: 0, signal: null});
+  const again = Terminal.open(t, command(['attach', name], who));
+  again.send('echo it is $x\r');
+  await again.waitFor('it is so42');
+  again.send('exit 4\r');
+  t.deepEqual(await again.exited, {exitCode: 4, signal: null});
+  t.is((await keelbox(['ps', '-a', '-q', '--filter', `name=${name}`], who)).stdout, '');
+});
+
 terminalTest.asEach('Ctrl-C in a terminal that the supervisor has', async (t, who) => {
   const name = `keys-${who.asUser}`;
   t.teardown(() => keelbox(['rm', '-f', name], who));
-  const sleeping = Terminal.open(t, command(['run', '-it', '--name', name, 'host', 'sh', '-c', 'echo ready; exec sleep 1000'], who));
+  const sleeping = Terminal.open(
+    t,
+    command(['run', '-it', '--name', name, 'host', 'sh', '-c', 'echo ready; exec sleep 1000'], who),
+  );
   await sleeping.waitFor('ready');
   await sleep(300);
   sleeping.send('\x03');

@@ -11,7 +11,7 @@ const folderOf = (who: Who, name: string) => {
 };
 
 /** One record: when, which stream, whether the line goes on, and its text. */
-const RECORD = /^(\S+) (stdout|stderr) ([FP]) (.*)$/;
+const RECORD = /^(\S+) (stdout|stderr) ([FP]) (.*)$/s;
 
 const age = (file: string) => Number(file.split('.')[1] ?? 0);
 
@@ -22,8 +22,19 @@ export function logFiles(who: Who, name: string): string[] {
   return files.sort((one, other) => age(other) - age(one)).map(file => path.join(folder, file));
 }
 
+/** A file that is renamed while they are read makes them be read again. */
+function texts(who: Who, name: string): string[] {
+  for (;;) {
+    try {
+      return logFiles(who, name).map(file => readFileSync(file, 'latin1'));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+}
+
 function records(who: Who, name: string): RegExpExecArray[] {
-  const lines = logFiles(who, name).flatMap(file => readFileSync(file, 'latin1').split('\n').slice(0, -1));
+  const lines = texts(who, name).flatMap(text => text.split('\n').slice(0, -1));
   return lines.map(line => RECORD.exec(line)).filter(record => record !== null);
 }
 
