@@ -54,8 +54,13 @@ const stateOf = (who: Who, id: string) =>
   read<State>(path.join(homeOf(who.asUser).runRoot, 'containers', id, 'state.json'));
 const exitOf = (who: Who, id: string) => read<Exit>(path.join(homeOf(who.asUser).root, 'containers', id, 'exit.json'));
 
-async function until(t: ExecutionContext, what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + patience(20_000);
+async function until(
+  t: ExecutionContext,
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  milliseconds = patience(20_000),
+): Promise<void> {
+  const end = Date.now() + milliseconds;
   while (!(await holds())) {
     if (Date.now() > end) return t.fail(`never: ${what}`);
     await sleep(20);
@@ -81,11 +86,16 @@ test.asEach('a gigabyte of output: the memory stays flat, and the log keeps its 
   const begun = Date.now();
   client.stdin.write('go\n');
   let most = 0;
-  await until(t, 'the end of the output', async () => {
-    most = Math.max(most, memory(supervisor));
-    await sleep(200);
-    return logged(who, name).endsWith('\nover\n');
-  });
+  await until(
+    t,
+    'the end of the output',
+    async () => {
+      most = Math.max(most, memory(supervisor));
+      await sleep(200);
+      return logged(who, name).endsWith('\nover\n');
+    },
+    patience(180_000),
+  );
   t.log(`busy: ${most} kB, ${Math.round(bytes / 1e3 / (Date.now() - begun))} MB/s`);
   t.true(most <= 1000, `${most} kB while busy`);
   client.kill('SIGKILL');
