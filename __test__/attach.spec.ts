@@ -5,6 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import type {ExecutionContext} from 'ava';
 import {command, keelbox} from './helpers/cli';
 import {lane, patience, scaled, type Who} from './helpers/lane';
+import {logged} from './helpers/log';
 import {PYTHON, Terminal} from './helpers/pty';
 
 const test = lane({host: true, guest: true, rootless: true});
@@ -50,8 +51,6 @@ async function until(t: ExecutionContext, what: string, holds: () => boolean | P
   }
 }
 
-const logs = async (who: Who, name: string) => (await keelbox(['logs', name], who)).stdout;
-
 test.asEach('every client sees what is printed while it is there, and the log has all of it', async (t, who) => {
   const name = await detached(t, who, ['-i'], 'while read line; do echo "got $line"; done; echo over');
   const one = client(t, who, ['attach', name]);
@@ -66,7 +65,7 @@ test.asEach('every client sees what is printed while it is there, and the log ha
   two.child.stdin?.write('third\n');
   await until(t, 'the third line', () => two.output().includes('got third\n'));
   t.false(two.output().includes('got first'));
-  t.is(await logs(who, name), 'got first\ngot second\ngot third\n');
+  t.is(logged(who, name), 'got first\ngot second\ngot third\n');
 });
 
 test.asEach('a client ends as the container does', async (t, who) => {
@@ -82,7 +81,8 @@ test.asEach('a client ends as the container does', async (t, who) => {
 test.asEach('run without --rm: all bytes come, whoever reads them, and stdin ends', async (t, who) => {
   const size = 5_000_000;
   const sum = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
-  const sent = Buffer.alloc(size, 'keelbox\n');
+  // Within the log's bounds.
+  const sent = Buffer.alloc(size, `${'keelbox '.repeat(20)}\n`);
   t.teardown(() => keelbox(['rm', '-f', `bytes-${who.asUser}`], who));
   const through = await keelbox(['run', '-i', '--name', `bytes-${who.asUser}`, 'host', '--', 'cat'], {
     ...who,
@@ -90,20 +90,22 @@ test.asEach('run without --rm: all bytes come, whoever reads them, and stdin end
   });
   t.is(through.exitCode, 0, through.stderr);
   t.is(sum(through.bytes), sum(sent));
-  const logged = await keelbox(['logs', `bytes-${who.asUser}`], who);
-  t.is(sum(logged.bytes), sum(sent));
+  t.is(sum(Buffer.from(logged(who, `bytes-${who.asUser}`), 'latin1')), sum(sent));
 });
 
-test.asEach('run | head: exactly the first bytes, and the client ends', async (t, who) => {
-  const {file, args, options} = command(['run', '--name', `head-${who.asUser}`, 'host', '--', 'seq', '1000000'], who);
-  t.teardown(() => keelbox(['rm', '-f', `head-${who.asUser}`], who));
+test.asEach('attach | head: exactly the first bytes, and the container prints on', async (t, who) => {
+  const name = await detached(t, who, ['-i'], 'read go; seq 100000; read go');
+  const {file, args, options} = command(['attach', name], who);
   const line = [file, ...args].map(word => `'${word}'`).join(' ');
-  const shell = spawn('bash', ['-c', `${line} | head -n 3; echo "code \${PIPESTATUS[0]}"`], options);
+  const shell = spawn('bash', ['-c', `(echo go; sleep 1000) | ${line} | head -n 3; echo "code \${PIPESTATUS[1]}"`], {
+    ...options,
+    detached: true,
+  });
+  t.teardown(() => shell.pid !== undefined && process.kill(-shell.pid, 'SIGKILL'));
   let output = '';
   shell.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  await new Promise(done => shell.on('close', done));
-  t.is(output, '1\n2\n3\ncode 141\n');
-  await until(t, 'the end', async () => (await logs(who, `head-${who.asUser}`)).endsWith('\n1000000\n'));
+  await until(t, 'everything', () => logged(who, name).endsWith('\n100000\n'));
+  t.is(output, '1\n2\n3\n');
 });
 
 test.asEach('a client that does not read holds the container up only as long as it lives', async (t, who) => {
@@ -118,19 +120,19 @@ test.asEach('a client that does not read holds the container up only as long as 
   await sleep(500);
   deaf.child.kill('SIGKILL');
   await until(t, 'everything', () => quick.output().endsWith(`\n${lines}\nover\n`));
-  const all = await logs(who, name);
+  const all = logged(who, name);
   t.is(all.length, quick.output().length);
 });
 
 test.asEach('--sig-proxy=false keeps signals here', async (t, who) => {
   const name = await detached(t, who, [], 'trap "echo term" TERM; echo ready; while :; do sleep 0.05; done');
-  await until(t, 'the start', async () => (await logs(who, name)) === 'ready\n');
+  await until(t, 'the start', () => logged(who, name) === 'ready\n');
   const look = client(t, who, ['attach', '--no-stdin', '--sig-proxy=false', name]);
   const passes = client(t, who, ['attach', '--no-stdin', name]);
   await sleep(patience(700));
   look.child.kill('SIGTERM');
   t.deepEqual(await look.ended, {exitCode: 143, signal: null});
-  t.is(await logs(who, name), 'ready\n');
+  t.is(logged(who, name), 'ready\n');
   passes.child.kill('SIGTERM');
   await until(t, 'the signal', () => passes.output() === 'term\n');
 });
@@ -168,10 +170,28 @@ terminalTest.asEach('a terminal is left by its keys, and taken again', async (t,
   t.true((await last.modes()).icanon);
 });
 
+terminalTest.asEach('one of --rm lives on without its client, and goes at its end', async (t, who) => {
+  const name = `passed-${who.asUser}`;
+  const first = Terminal.open(t, command(['run', '--rm', '-it', '--name', name, 'host', 'sh'], who));
+  first.send('PS1="> "; x=so$((40+2)); echo $x\r');
+  await first.waitFor('so42');
+  first.send('\x1d');
+  t.deepEqual(await first.exited, {exitCode: 0, signal: null});
+  const again = Terminal.open(t, command(['attach', name], who));
+  again.send('echo it is $x\r');
+  await again.waitFor('it is so42');
+  again.send('exit 4\r');
+  t.deepEqual(await again.exited, {exitCode: 4, signal: null});
+  t.is((await keelbox(['ps', '-a', '-q', '--filter', `name=${name}`], who)).stdout, '');
+});
+
 terminalTest.asEach('Ctrl-C in a terminal that the supervisor has', async (t, who) => {
   const name = `keys-${who.asUser}`;
   t.teardown(() => keelbox(['rm', '-f', name], who));
-  const sleeping = Terminal.open(t, command(['run', '-it', '--name', name, 'host', 'sh', '-c', 'echo ready; exec sleep 1000'], who));
+  const sleeping = Terminal.open(
+    t,
+    command(['run', '-it', '--name', name, 'host', 'sh', '-c', 'echo ready; exec sleep 1000'], who),
+  );
   await sleeping.waitFor('ready');
   await sleep(300);
   sleeping.send('\x03');

@@ -36,9 +36,12 @@ fn exec_client(
     let first = running.console.or(stdin);
     let fds = [Some(running.control), first, stdout, stderr];
     let words = ["attach".to_owned(), mode.to_owned()];
+    // It did not start the container.
+    let guest = (running.supervisor == 0).then(|| "guest".to_owned());
     let role: Vec<_> = words
         .into_iter()
         .chain(options.words())
+        .chain(guest)
         .map(|word| CString::new(word).unwrap_or_default())
         .collect();
     exec(&role, &fds)

@@ -38,7 +38,7 @@ pub struct Running {
     pub started: Started,
     /// The supervisor's control socket.
     pub control: OwnedFd,
-    /// The supervisor, a child of this process.
+    /// The supervisor, a child of this process; 0: it was started by another.
     pub supervisor: i32,
     /// This side's ends of its stdio.
     pub ends: [Option<OwnedFd>; 3],

@@ -148,12 +148,13 @@ fn attach_role(mode: &str, words: &[&str]) -> i32 {
     }
 }
 
-/// `keys=KEYS` and `keep-signals`, each or none.
+/// `keys=KEYS`, `keep-signals` and `guest`, each or none.
 fn attach_options(words: &[&str]) -> Options {
     let keys = words.iter().find_map(|word| word.strip_prefix("keys="));
     Options {
         detach_keys: DetachKeys::parse(keys.unwrap_or(DETACH_KEYS)),
         passes_signals: !words.contains(&"keep-signals"),
+        is_guest: words.contains(&"guest"),
     }
 }
 

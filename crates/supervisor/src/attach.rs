@@ -39,6 +39,8 @@ pub struct Options {
     pub detach_keys: Option<DetachKeys>,
     /// Signals go to the container; otherwise they end the client.
     pub passes_signals: bool,
+    /// The container runs for itself: a client that nobody reads ends, and has it print on.
+    pub is_guest: bool,
 }
 
 /// This side's ends of the container's stdio.
@@ -349,7 +351,7 @@ impl Client {
                 self.over = Some(Outcome::Detached);
                 false
             }
-            State::ReaderGone if relay.is_output() && self.is_relayed => {
+            State::ReaderGone if relay.is_output() && self.leaves_unread() => {
                 self.over.get_or_insert(if relay.is_terminal() {
                     Outcome::HungUp
                 } else {
@@ -378,6 +380,11 @@ impl Client {
                 false
             }
         }
+    }
+
+    /// With a terminal nobody is told that what it prints is not read.
+    fn leaves_unread(&self) -> bool {
+        self.is_relayed && (self.options.is_guest || self.has_terminal)
     }
 
     /// The caller's terminal is gone: the container is told as any program would be, and has a while to end.

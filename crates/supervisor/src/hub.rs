@@ -187,11 +187,11 @@ impl Hub {
         self.go_on(1);
     }
 
-    /// Whether a stream is read by nobody, and kept nowhere.
+    /// Whether no client reads a stream.
     #[must_use]
     pub fn is_unheard(&self, index: usize) -> bool {
         let hears = |client: &Client| client.outputs.get(index).is_some_and(Option::is_some);
-        self.sink.is_none() && !self.clients.iter().any(hears)
+        !self.clients.iter().any(hears)
     }
 
     /// Reads a stream no more: who writes to it is told so.

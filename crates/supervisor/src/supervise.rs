@@ -82,8 +82,8 @@ enum Phase {
 struct Timers {
     /// Nothing has happened for a while.
     settle: Option<Instant>,
-    /// The next wait is one that may be long.
-    is_resting: bool,
+    /// The next wait may be a long one.
+    rests: bool,
     /// SIGKILL for a container that is to stop.
     stop: Option<Instant>,
     /// SIGKILL for one that has run long enough.
@@ -94,6 +94,7 @@ impl Timers {
     fn with_limit(limit: Option<Instant>) -> Self {
         Self {
             limit,
+            settle: Some(Instant::now() + turn::REST),
             ..Self::default()
         }
     }
@@ -230,6 +231,7 @@ impl Supervisor {
         }
         release_stdio();
         self.write_state();
+        self.write_health();
         self.tell_started();
         self.listen_to_first(queued);
         self.tell("start");
@@ -246,6 +248,8 @@ impl Supervisor {
                 Phase::Waiting { until, exited } => {
                     self.turn();
                     if self.asked.give_up {
+                        // It had ended by itself; that it stays so was asked for.
+                        self.record_exit(&exited);
                         self.finish(exited);
                     } else if self.asked.again || Instant::now() >= until {
                         self.start_again();

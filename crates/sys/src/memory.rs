@@ -8,7 +8,7 @@
 
 use std::ffi::c_void;
 
-use crate::{Errno, Result};
+use crate::Result;
 
 const PAGE: usize = 4096;
 
@@ -27,17 +27,17 @@ unsafe extern "C" {
 /// # Errors
 ///
 /// Those of madvise(2); nothing is lost then.
+#[inline]
 pub fn let_go_of_code() -> Result<()> {
     let start = (&raw const __executable_start).addr() & !(PAGE - 1);
     // Rounded down: the page that the code ends in may be another segment's, too.
     let end = (&raw const etext).addr() & !(PAGE - 1);
     let length = end.saturating_sub(start);
     let range = std::ptr::with_exposed_provenance_mut::<c_void>(start);
+    // Not by the C library's wrapper, which lies elsewhere and would bring its own pages back.
     // SAFETY: the range has only pages that are mapped from the program's file and cannot be written.
-    match unsafe { libc::madvise(range, length, libc::MADV_DONTNEED) } {
-        0 => Ok(()),
-        _ => Err(Errno::last()),
-    }
+    unsafe { rustix::mm::madvise(range, length, rustix::mm::Advice::LinuxDontNeed) }?;
+    Ok(())
 }
 
 /// Gives free memory of the heap back to the kernel, where the C library would keep it.

@@ -38,10 +38,6 @@ impl Sink {
         }
     }
 
-    pub(super) fn is_none(&self) -> bool {
-        matches!(self, Self::None)
-    }
-
     pub(super) fn write(&mut self, stream: Stream, bytes: &[u8]) {
         match self {
             Self::None => {}

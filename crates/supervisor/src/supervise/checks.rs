@@ -140,9 +140,7 @@ impl Supervisor {
         };
         let changed = health.note(began, now, checked);
         let status = health.status();
-        if let Some(held) = &self.held {
-            record::health(held.state.as_fd(), health);
-        }
+        self.write_health();
         if !changed {
             return;
         }
@@ -154,6 +152,13 @@ impl Supervisor {
         }
         if status == Status::Unhealthy {
             self.act_on_health();
+        }
+    }
+
+    /// The whole of `health.json`.
+    pub(super) fn write_health(&self) {
+        if let (Some(held), Some(health)) = (&self.held, &self.health) {
+            record::health(held.state.as_fd(), health);
         }
     }
 

@@ -55,7 +55,8 @@ impl Supervisor {
         pause.filter(|_| self.can_start_again())
     }
 
-    fn record_exit(&self, exited: &Exited) {
+    /// `exit.json`, unless everything goes.
+    pub(super) fn record_exit(&self, exited: &Exited) {
         let Some(held) = self.held.as_ref().filter(|_| !self.leftovers.remove) else {
             return;
         };

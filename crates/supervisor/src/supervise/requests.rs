@@ -284,8 +284,9 @@ impl Supervisor {
             return;
         };
         hub.close(client, stream);
-        // A container that is nobody else's learns of it as it would without anything between.
-        if peer.is_first && self.leftovers.tied && hub.is_unheard(index) {
+        // It learns of it as it would without anything between, whatever a log would still take: the client that it was
+        // started by waits for its end.
+        if peer.is_first && hub.is_unheard(index) {
             hub.close_output(index);
         }
     }

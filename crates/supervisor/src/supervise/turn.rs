@@ -10,7 +10,7 @@ use crate::hub::Port;
 use crate::terminal::typed_signals;
 
 /// After so long without anything to do, it lets go of what it needs to be busy.
-const REST: Duration = Duration::from_millis(100);
+pub(super) const REST: Duration = Duration::from_millis(100);
 
 /// What can happen.
 #[derive(Clone, Copy)]
@@ -28,18 +28,18 @@ type Watched<'a> = (Source, BorrowedFd<'a>, PollFlags);
 impl Supervisor {
     /// Waits for something to happen and deals with it. True: the container has ended.
     pub(super) fn turn(&mut self) -> bool {
-        let is_resting = std::mem::take(&mut self.timers.is_resting);
         let timeout = self.patience();
+        let rests = std::mem::take(&mut self.timers.rests);
         let watched = self.watched();
         let mut fds: Vec<_> = watched
             .iter()
             .map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags))
             .collect();
-        if is_resting {
-            // As late as can be: every page that is used from here on comes back, with its neighbours.
-            let _ = keelbox_sys::memory::let_go_of_code();
-        }
-        let count = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
+        let count = if rests {
+            rest(&mut fds, timeout.as_ref())
+        } else {
+            poll(&mut fds, timeout.as_ref()).unwrap_or(0)
+        };
         let ready = fds.iter().map(PollFd::revents);
         let happened: Vec<_> = watched
             .iter()
@@ -151,13 +151,20 @@ impl Supervisor {
         }
     }
 
-    /// There may be hundreds of supervisors, and each waits with a few pages of code and of memory.
+    /// There may be hundreds of supervisors, and each is to wait with a few pages of code and of memory.
     fn settle(&mut self) {
         self.timers.settle = None;
         if let Some(hub) = &mut self.hub {
             hub.rest();
         }
         keelbox_sys::memory::give_back_heap();
-        self.timers.is_resting = true;
+        self.timers.rests = true;
     }
+}
+
+/// Waits with no code but what waits: whatever ran between the two would be back, with all that lies around it.
+#[inline(never)]
+fn rest(fds: &mut [PollFd<'_>], timeout: Option<&Timespec>) -> usize {
+    let _ = keelbox_sys::memory::let_go_of_code();
+    poll(fds, timeout).unwrap_or(0)
 }
