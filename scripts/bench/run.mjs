@@ -21,6 +21,7 @@ import {parseArgs} from 'node:util';
 import {fail, hasProgram, ROOT} from '../lib.mjs';
 import {figure, judgeCounts, judgeImages, judgeTimes} from './figures.mjs';
 import {IMAGE_NAMES, measureImages} from './images.mjs';
+import {judgeLives, LIFE_NAMES, measureLives} from './lives.mjs';
 import {countsTable, goalsTable, timesTable} from './report.mjs';
 import {measure, trace} from './runner.mjs';
 import {gather} from './scenarios.mjs';
@@ -123,7 +124,29 @@ function images(scratch, options) {
   return {figures, counted, timed, hasFailed: Object.keys(failed).length > 0};
 }
 
-function main() {
+/** They also have a store of their own. */
+function wantsLives({only, quick}) {
+  return only.length === 0 ? !quick : only.some(text => LIFE_NAMES.some(name => name.includes(text)));
+}
+
+async function lives(scratch, options) {
+  const measured = await measureLives(scratch, options);
+  const {figures, leftOut, failed} = measured;
+  const {counted, timed} = judgeLives(measured);
+  say('\nContainers that live, ms\n');
+  for (const {name, why} of leftOut) say(`${name}: left out (${why})\n`);
+  for (const [name, why] of Object.entries(failed)) say(`${name}: failed (${why})\n`);
+  say(
+    timesTable(
+      Object.keys(figures).map(name => ({name})),
+      figures,
+    ),
+  );
+  say(`\nGoals\n${goalsTable([...counted, ...timed])}`);
+  return {figures, counted, timed, hasFailed: Object.keys(failed).length > 0};
+}
+
+async function main() {
   const options = readOptions();
   if (process.getuid() !== 0) fail('bench: needs root: the peers do, and so do their own mounts', 125);
   // A reader that has seen enough (`| head`) is no failure.
@@ -136,11 +159,13 @@ function main() {
   const rounds = [0, ...(options.pause ? [PAUSE] : [])].map(pause => timed(scratch, chosen, options.runs, pause));
   const counting = counted(scratch, chosen);
   const loading = wantsImages(options) ? images(scratch, options) : NO_IMAGES;
-  const all = {leftOut, rounds, ...counting, images: loading};
+  const living = wantsLives(options) ? await lives(scratch, options) : NO_IMAGES;
+  const all = {leftOut, rounds, ...counting, images: loading, lives: living};
   if (options.json) writeFileSync(options.json, `${JSON.stringify(all, undefined, 2)}\n`);
-  const timedGoals = [...rounds.flatMap(({goals}) => goals), ...loading.timed];
-  const judged = [...counting.goals, ...loading.counted, ...(options.strict ? timedGoals : [])];
-  if ((options.check || options.strict) && (loading.hasFailed || judged.some(({met}) => !met))) process.exitCode = 1;
+  const timedGoals = [...rounds.flatMap(({goals}) => goals), ...loading.timed, ...living.timed];
+  const judged = [...counting.goals, ...loading.counted, ...living.counted, ...(options.strict ? timedGoals : [])];
+  if ((options.check || options.strict) && (loading.hasFailed || living.hasFailed || judged.some(({met}) => !met)))
+    process.exitCode = 1;
 }
 
-main();
+await main();

@@ -109,7 +109,7 @@ class Supervise(Program):
         fcntl.flock(self.open[2], fcntl.LOCK_EX)
 
     def fds(self):
-        return [*super().fds(), *self.open, *[self.null] * 4]
+        return [*super().fds(), *self.open, *[self.null] * 6]
 
     def settle(self):
         for fd in self.open:

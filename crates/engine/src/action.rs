@@ -1,11 +1,26 @@
 //! Everything that can be done with one container, as one value: what a verb of the command line and a method of the
 //! library come to. Mirrors `src/border/containers.ts`, where each is explained for TypeScript.
 
-use keelbox_spec::failure::{Code, Failure};
-use keelbox_spec::request::RunRequest;
-use serde::Deserialize;
-use serde_json::Value;
+mod change;
+mod details;
+mod health;
+mod prune;
+pub(crate) mod start;
+pub(crate) mod stop;
+mod wait;
 
+use keelbox_spec::failure::{Code, Failure};
+use keelbox_spec::image::ImageConfig;
+use keelbox_spec::request::{LifeRequest, RunRequest};
+use keelbox_spec::signals::signal_number;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use stop::Ending;
+
+use crate::collect::collect;
+use crate::config::{self, Config, State};
+use crate::lifecycle;
+use crate::list::find;
 use crate::roots::Roots;
 
 /// One thing to do with one container, by name, id or the beginning of one id alone.
@@ -124,6 +139,165 @@ pub enum Condition {
 /// # Errors
 ///
 /// No such container (exit code 1), one in a state that does not allow it, or what the kernel says.
-pub fn act(_roots: &Roots, action: Action) -> Result<Value, Failure> {
-    Err(Failure::new(Code::NotYet, format!("not yet: {action:?}")))
+pub fn act(roots: &Roots, action: Action) -> Result<Value, Failure> {
+    match action {
+        Action::Create { request } => answer(lifecycle::create(roots, &request)?),
+        Action::Run { request } => answer(start::run(roots, &request)?),
+        Action::Prune { candidates } => answer(prune::prune(roots, candidates.as_deref())?),
+        Action::Start { reference } => on(roots, &reference, |found| start::start(roots, found)),
+        Action::Stop {
+            reference,
+            signal,
+            timeout,
+        } => {
+            let ending = Ending::read(signal.as_deref(), timeout)?;
+            on(roots, &reference, |found| stop::stop(roots, found, ending))
+        }
+        Action::Restart {
+            reference,
+            signal,
+            timeout,
+        } => {
+            let ending = Ending::read(signal.as_deref(), timeout)?;
+            on(roots, &reference, |found| {
+                stop::restart(roots, found, ending)
+            })
+        }
+        Action::Kill { reference, signal } => {
+            on(roots, &reference, |found| stop::kill(roots, found, &signal))
+        }
+        Action::Pause { reference } => on(roots, &reference, |found| {
+            change::freeze(roots, found, true)
+        }),
+        Action::Unpause { reference } => on(roots, &reference, |found| {
+            change::freeze(roots, found, false)
+        }),
+        Action::Rename { reference, name } => on(roots, &reference, |found| {
+            change::rename(roots, found, &name)
+        }),
+        Action::Update { reference, restart } => on(roots, &reference, |found| {
+            change::update(roots, found, restart.as_deref())
+        }),
+        Action::Wait {
+            reference,
+            condition,
+        } => {
+            let found = Found::look_up(roots, &reference)?;
+            let code = wait::wait(roots, &found, condition)?;
+            Ok(json!({"id": found.id, "name": found.name, "exitCode": code}))
+        }
+        Action::Inspect { reference } => answer(details::details(
+            roots,
+            &Found::look_up(roots, &reference)?,
+        )?),
+        Action::Find { reference } => on(roots, &reference, |_| Ok(())),
+        Action::Healthcheck { reference } => {
+            health::check(roots, &Found::look_up(roots, &reference)?)
+        }
+    }
+}
+
+fn answer(value: impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(value).map_err(|error| Failure::new(Code::Internal, error.to_string()))
+}
+
+/// Does it with the container that `reference` means; answers which that is.
+fn on(
+    roots: &Roots,
+    reference: &str,
+    act: impl FnOnce(&Found) -> Result<(), Failure>,
+) -> Result<Value, Failure> {
+    let found = Found::look_up(roots, reference)?;
+    act(&found)?;
+    Ok(json!({"id": found.id, "name": found.name}))
+}
+
+/// A container that there is.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) reference: String,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// None: it cannot be read.
+    config: Option<Config>,
+}
+
+impl Found {
+    /// Looks a reference up, after what is nobody's has been cleared away.
+    ///
+    /// # Errors
+    ///
+    /// There is none (exit code 1), or more than one.
+    pub(crate) fn look_up(roots: &Roots, reference: &str) -> Result<Self, Failure> {
+        collect(roots);
+        let id = find(roots, reference).map_err(|failure| failure.exit_code(1))?;
+        let config: Option<Config> = config::read(&roots.containers().join(&id), "config.json");
+        Ok(Self {
+            reference: reference.to_owned(),
+            name: config
+                .as_ref()
+                .map(|config| config.name.clone())
+                .unwrap_or_default(),
+            config,
+            id,
+        })
+    }
+
+    /// Its configuration.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub(crate) fn config(&self) -> Result<&Config, Failure> {
+        self.config.as_ref().ok_or_else(|| {
+            let message = format!(
+                "the configuration of the container {} is damaged",
+                self.reference
+            );
+            Failure::new(Code::Store, message)
+                .why("config.json cannot be read")
+                .hint(format!(
+                    "remove the container: keelbox rm -f {}",
+                    self.reference
+                ))
+        })
+    }
+
+    /// After `collect` a state directory is a live container's.
+    pub(crate) fn is_running(&self, roots: &Roots) -> bool {
+        self.state(roots).is_some()
+    }
+
+    pub(crate) fn is_paused(&self, roots: &Roots) -> bool {
+        self.state(roots).is_some_and(|state| state.paused)
+    }
+
+    fn state(&self, roots: &Roots) -> Option<State> {
+        config::read(&roots.running().join(&self.id), "state.json")
+    }
+
+    fn life(&self) -> Option<&LifeRequest> {
+        Some(&self.config.as_ref()?.request.as_ref()?.life)
+    }
+
+    fn image(&self) -> ImageConfig {
+        let image = self
+            .config
+            .as_ref()
+            .and_then(|config| config.image_config.as_deref());
+        image.cloned().unwrap_or_default()
+    }
+
+    /// Seconds that it has between its stop signal and SIGKILL.
+    pub(crate) fn stop_timeout(&self) -> i64 {
+        let asked = self.life().and_then(|life| life.stop_timeout);
+        asked.unwrap_or(keelbox_spec::life::STOP_TIMEOUT)
+    }
+
+    /// The signal that `stop` sends.
+    pub(crate) fn stop_signal(&self) -> Result<i32, Failure> {
+        let usual = LifeRequest::default();
+        let asked = self.life().unwrap_or(&usual);
+        signal_number(keelbox_spec::life::stop_signal(asked, &self.image()))
+    }
 }

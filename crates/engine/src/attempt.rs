@@ -1,38 +1,59 @@
-//! One try to start a container: everything that is made for it, so that it can be taken back.
+//! One try to make or start a container: everything that is made for it, so that it can be taken back.
+
+mod contents;
+mod hear;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use keelbox_process::{receive, send, seqpacket_pair};
+use contents::{Contents, cgroups};
+use keelbox_process::{send, seqpacket_pair};
 use keelbox_spec::failure::{Code, Failure};
-use keelbox_spec::image::{ImageConfig, Root};
-use keelbox_spec::op::{Op, Side};
-use keelbox_spec::plan::{self, ExecRecord, Plan};
+use keelbox_spec::image::ImageConfig;
+use keelbox_spec::life::life;
+use keelbox_spec::plan::{self, Plan};
 use keelbox_spec::request::RunRequest;
-use keelbox_spec::start::Start;
-use keelbox_supervisor::protocol::{Event, Request};
+use keelbox_spec::start::{Life, Start};
+use keelbox_supervisor::protocol::Request;
 
+use crate::attach::ClientPipes;
 use crate::collect::collect;
-use crate::config::{self, Config};
-use crate::export::RootRecord;
+use crate::config::Config;
 use crate::fallback::{Fallback, Lack};
-use crate::lifecycle::{Running, Started, StepDone, reap};
+use crate::lifecycle::{Created, Running, Started, StepDone, reap};
 use crate::namespaces::Looked;
 use crate::outputs::Outputs;
-use crate::plan_view::StepView;
 use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
-use crate::store::{Place, internal, new_id};
-use crate::{
-    binaries, facts, host_root, ids, images, names, source, spawn, storage, translate, volumes,
-};
+use crate::store::{Place, internal, new_id, open_directory};
+use crate::volumes::Resolved;
+use crate::{facts, ids, images, source, spawn, stdio, storage, volumes};
 
 /// A start that failed, and what this machine lacks if that is why.
 pub(crate) struct Refused {
     pub(crate) failure: Failure,
     pub(crate) lack: Option<Lack>,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            lack: None,
+        }
+    }
+}
+
+/// What a container is made for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose<'a> {
+    /// To be started now.
+    Run,
+    /// To be started later.
+    Create,
+    /// It is there, and is to be started again.
+    Again(&'a Config),
 }
 
 /// Everything that is made for one start, so that it can be taken back.
@@ -47,8 +68,72 @@ pub(crate) struct Attempt<'a> {
     /// Namespaces of others, held open until the launcher has them.
     namespaces: Vec<OwnedFd>,
     plan: Plan,
+    life: Life,
     stdio: Stdio,
+    client: Option<ClientPipes>,
     outputs: Outputs,
+}
+
+/// What is decided before anything is made.
+struct Planned<'a> {
+    request: Resolved<'a>,
+    image: ImageConfig,
+    plan: Plan,
+    place: plan::Place,
+    ids: OwnedFd,
+    looked: Looked,
+    /// Until the configuration is written, which keeps the image's layers.
+    _held: Option<OwnedFd>,
+}
+
+impl<'a> Planned<'a> {
+    fn make(
+        roots: &Roots,
+        request: &'a RunRequest,
+        fallback: &Fallback,
+        purpose: Purpose<'_>,
+    ) -> Result<Self, Failure> {
+        let mut looked = Looked::up(roots, request)?;
+        let whole = volumes::with_other_containers(roots, request)?;
+        let mut gathered = storage::gather(&whole)?;
+        let host = facts::gather(request, &looked.asked, &looked.found)?;
+        roots.make()?;
+        let held = source::hold(roots, request)?;
+        let image = image(roots, request, purpose)?;
+        let request = volumes::resolve(roots, whole, &image, &mut gathered.facts, true)?;
+        images::mounted(roots, &request.request.mounts, &mut gathered.facts)?;
+        let id = match purpose {
+            Purpose::Again(config) => config.id.clone(),
+            Purpose::Run | Purpose::Create => new_id()?,
+        };
+        let count = looked.range(&request.request, &image, &host)?;
+        let (ids, base) = match looked.range.take() {
+            Some(shared) => (shared, 0),
+            None => range(roots, count, &id)?,
+        };
+        let place = plan::Place {
+            data: roots.containers().join(&id),
+            id,
+            base,
+            found: std::mem::take(&mut looked.found),
+            file_sources: gathered.file_sources,
+            storage: gathered.facts,
+            without: fallback.without,
+            seccomp: source::seccomp(&request.request)?,
+        };
+        let mut plan = plan::build(&request.request, &image, &host, &place)?;
+        plan.notices.extend(fallback.notices.iter().cloned());
+        plan.notices.extend(source::notice(&image));
+        Ok(Self {
+            request,
+            image,
+            plan,
+            place,
+            ids,
+            looked,
+            _held: held,
+        })
+    }
 }
 
 impl<'a> Attempt<'a> {
@@ -57,90 +142,90 @@ impl<'a> Attempt<'a> {
         roots: &'a Roots,
         request: &'a RunRequest,
         fallback: &Fallback,
+        purpose: Purpose<'_>,
     ) -> Result<Self, Failure> {
-        let looked = Looked::up(roots, request)?;
-        let whole = volumes::with_other_containers(roots, request)?;
-        let mut gathered = storage::gather(&whole)?;
-        let host = facts::gather(request, &looked.asked, &looked.found)?;
-        let stdio = Stdio::arrange(request)?;
-        roots.make()?;
-        // Until the configuration is written, which keeps the image's layers.
-        let _held = source::hold(roots, request)?;
-        let image = source::image(roots, request, true)?;
-        let resolved = volumes::resolve(roots, whole, &image, &mut gathered.facts, true)?;
-        let request = resolved.request.as_ref();
-        images::mounted(roots, &request.mounts, &mut gathered.facts)?;
-        let id = new_id()?;
-        let count = looked.range(request, &image, &host)?;
-        let (ids, base) = match looked.range {
-            Some(shared) => (shared, 0),
-            None => range(roots, count, &id)?,
-        };
-        let data = roots.containers().join(&id);
-        let planned = plan::Place {
-            id: id.clone(),
-            data,
-            base,
-            found: looked.found,
-            file_sources: gathered.file_sources,
-            storage: gathered.facts,
-            without: fallback.without,
-            seccomp: source::seccomp(request)?,
-        };
-        let mut plan = plan::build(request, &image, &host, &planned)?;
-        plan.notices.extend(fallback.notices.iter().cloned());
-        plan.notices.extend(source::notice(&image));
-        storage::make_missing(request)?;
-        let outputs = Outputs::open(request)?;
-        let place = Place::make(roots, id)?;
-        let filled = fill(roots, request, &place, &image, &plan, &planned);
-        let made = filled.and_then(|name| match resolved.make(roots) {
-            Ok(()) => Ok(name),
-            Err(failure) => Err((failure, Some(name))),
-        });
-        let anonymous = resolved.anonymous();
-        let request = resolved.into_request();
-        match made {
-            Ok(name) => Ok(Self {
-                roots,
-                request,
-                anonymous,
-                place,
-                name,
-                ids,
-                namespaces: looked.fds,
-                plan,
-                stdio,
-                outputs,
-            }),
+        let existing = matches!(purpose, Purpose::Again(_));
+        let planned = Planned::make(roots, request, fallback, purpose)?;
+        let mut life = life(&planned.request.request, &planned.image, "")?;
+        life.existing = existing;
+        let stdio = Stdio::arrange(request, &life.log)?;
+        storage::make_missing(&planned.request.request)?;
+        let outputs = Outputs::open(request, purpose)?;
+        let place = Place::make(roots, planned.place.id.clone(), existing)?;
+        let made = fill(roots, &place, &planned, purpose);
+        let anonymous = planned.request.anonymous();
+        let name = match made {
+            Ok(name) => name,
             Err((failure, name)) => {
                 volumes::drop_unused(roots, &place.id, &anonymous);
-                place.discard(roots, name.as_deref());
-                Err(failure)
+                if existing {
+                    place.release();
+                } else {
+                    place.discard(roots, name.as_deref());
+                }
+                return Err(failure);
             }
+        };
+        name.clone_into(&mut life.name);
+        if let Purpose::Again(config) = purpose {
+            life.labels = config.labels.clone().into_iter().collect();
+            life.image.clone_from(&config.image);
+            if let Some(word) = &config.restart {
+                life.restart = keelbox_spec::life::restart_policy(word)?;
+            }
+        }
+        Ok(Self {
+            roots,
+            request: planned.request.into_request(),
+            anonymous,
+            place,
+            name,
+            ids: planned.ids,
+            namespaces: planned.looked.fds,
+            plan: planned.plan,
+            life,
+            client: stdio::client(request, stdio.relayed)?,
+            stdio,
+            outputs,
+        })
+    }
+
+    /// It is made; it is not started now.
+    pub(crate) fn keep(self) -> Created {
+        let created = Created {
+            id: self.place.id.clone(),
+            name: self.name,
+            notices: self.plan.notices,
+        };
+        self.outputs.write(&created.id, 0);
+        self.place.release();
+        created
+    }
+
+    /// Takes back what was made.
+    fn discard(self) {
+        volumes::drop_unused(self.roots, &self.place.id, &self.anonymous);
+        if self.life.existing {
+            self.place.release();
+        } else {
+            self.place.discard(self.roots, Some(&self.name));
         }
     }
 
     pub(crate) fn run(self, on_step: &mut dyn FnMut(StepDone)) -> Result<Running, Refused> {
-        let hard = |failure| Refused {
-            failure,
-            lack: None,
-        };
         let (ours, supervisor) = match self.spawn() {
             Ok(spawned) => spawned,
             Err(failure) => {
-                volumes::drop_unused(self.roots, &self.place.id, &self.anonymous);
-                self.place.discard(self.roots, Some(&self.name));
-                return Err(hard(failure));
+                self.discard();
+                return Err(failure.into());
             }
         };
-        let heard = hear(&ours, &self.plan, on_step);
-        let (pid, console) = match heard {
+        let (pid, console) = match hear::hear(&ours, &self.plan, on_step) {
             Ok(heard) => heard,
             Err(refused) => {
                 reap(supervisor);
-                let Place { state, .. } = self.place;
-                drop(state);
+                let Place { state, data, .. } = self.place;
+                drop((state, data));
                 // The supervisor has cleared up; after one that was killed meanwhile, this does.
                 collect(self.roots);
                 volumes::drop_unused(self.roots, &self.place.id, &self.anonymous);
@@ -158,9 +243,14 @@ impl<'a> Attempt<'a> {
             started,
             control: ours,
             supervisor,
-            ends: self.stdio.ours,
+            relayed: self.stdio.relayed,
+            ends: match self.client {
+                Some(client) => client.ours,
+                None => self.stdio.ours,
+            },
             console,
             interactive: self.request.interactive,
+            tty: self.request.tty,
         })
     }
 
@@ -169,14 +259,12 @@ impl<'a> Attempt<'a> {
         let (ours, theirs) =
             seqpacket_pair().map_err(|errno| internal("cannot make a socket pair", errno))?;
         let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
-        let tied = self.tied();
-        let drain = |stream: usize| {
-            let end = if tied {
-                None
-            } else {
-                self.stdio.ours.get(stream).and_then(Option::as_ref)
-            };
-            end.unwrap_or(&nothing).as_fd()
+        let journal = open_directory(&self.roots.journal())?;
+        // A client that it ends with has its own.
+        let end = |stream: usize| {
+            let has = self.stdio.relayed || !self.tied() && stream > 0;
+            let end = self.stdio.ours.get(stream).filter(|_| has);
+            end.and_then(Option::as_ref).unwrap_or(&nothing).as_fd()
         };
         let [stdin, stdout, stderr] = &self.stdio.theirs;
         let terminal = self.stdio.terminal.as_ref().unwrap_or(&nothing);
@@ -189,22 +277,27 @@ impl<'a> Attempt<'a> {
             self.place.state.as_fd(),
             self.place.data.as_fd(),
             self.ids.as_fd(),
-            drain(1),
-            drain(2),
+            end(1),
+            end(2),
             terminal.as_fd(),
-            nothing.as_fd(),
-            nothing.as_fd(),
+            end(0),
+            journal.as_fd(),
         ];
         if !self.namespaces.is_empty() {
             let namespaces: Vec<_> = self.namespaces.iter().map(AsFd::as_fd).collect();
             send(&ours, &Request::Namespaces, &namespaces)
                 .map_err(|errno| internal("cannot pass namespaces on", errno))?;
         }
+        if let Some(client) = &self.client {
+            let ends: Vec<_> = client.theirs.iter().map(AsFd::as_fd).collect();
+            send(&ours, &client.request, &ends)
+                .map_err(|errno| internal("cannot pass the client's pipes on", errno))?;
+        }
         Ok((ours, spawn::spawn(&[c"supervise"], &fds)?))
     }
 
     fn tied(&self) -> bool {
-        self.request.rm
+        self.request.rm && !self.request.life.detach
     }
 
     /// Without `--rm` they stay with the container, for `rm --volumes`.
@@ -236,11 +329,50 @@ impl<'a> Attempt<'a> {
             base: self.plan.choices.base,
             group_base: self.plan.choices.group_base,
             boot_id: facts::boot_id(),
-            life: keelbox_spec::start::Life::default(),
+            life: self.life.clone(),
         };
         start
             .encode()
             .map_err(|_| Failure::new(Code::Internal, "cannot write the start message"))
+    }
+}
+
+/// The image of a container; that of one that is there is what it was.
+fn image(
+    roots: &Roots,
+    request: &RunRequest,
+    purpose: Purpose<'_>,
+) -> Result<ImageConfig, Failure> {
+    if let Purpose::Again(config) = purpose
+        && let Some(image) = &config.image_config
+    {
+        return Ok(image.as_ref().clone());
+    }
+    source::image(roots, request, true)
+}
+
+fn fill(
+    roots: &Roots,
+    place: &Place,
+    planned: &Planned<'_>,
+    purpose: Purpose<'_>,
+) -> Result<String, (Failure, Option<String>)> {
+    let contents = Contents {
+        roots,
+        request: planned.request.request.as_ref(),
+        place,
+        image: &planned.image,
+        plan: &planned.plan,
+        planned: &planned.place,
+    };
+    let name = match purpose {
+        Purpose::Run => contents.make(true)?,
+        Purpose::Create => contents.make(false)?,
+        Purpose::Again(config) => contents.renew(config).map_err(|failure| (failure, None))?,
+    };
+    match planned.request.make(roots) {
+        Ok(()) => Ok(name),
+        Err(failure) => Err((failure, Some(name))),
     }
 }
 
@@ -250,170 +382,4 @@ fn range(roots: &Roots, count: u32, id: &str) -> Result<(OwnedFd, u32), Failure>
     }
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
     Ok((nothing, 0))
-}
-
-/// The name, the layers and the configuration; on failure, also the name that was claimed.
-fn fill(
-    roots: &Roots,
-    request: &RunRequest,
-    place: &Place,
-    image: &ImageConfig,
-    plan: &Plan,
-    planned: &plan::Place,
-) -> Result<String, (Failure, Option<String>)> {
-    let name = names::claim(roots, request.name.as_deref(), &image.name, &place.id)
-        .map_err(|failure| (failure, None))?;
-    make_layers(place, plan)
-        .and_then(|()| make_plain_root(place, image, planned))
-        .and_then(|()| place.write_config(&config(place, &name, request, image, (plan, planned))))
-        .map_err(|failure| (failure, Some(name.clone())))?;
-    Ok(name)
-}
-
-fn make_layers(place: &Place, plan: &Plan) -> Result<(), Failure> {
-    for step in &plan.steps {
-        if let Op::Overlay { upper, .. } = &step.op
-            && !upper.path.is_empty()
-        {
-            let name = upper.upper.to_string_lossy();
-            let prefix = name.strip_suffix("-upper").unwrap_or_default();
-            place.make_layer(prefix)?;
-        }
-    }
-    Ok(())
-}
-
-/// For the image `host` where nothing can be laid over its skeleton.
-fn make_plain_root(
-    place: &Place,
-    image: &ImageConfig,
-    planned: &plan::Place,
-) -> Result<(), Failure> {
-    match &image.root {
-        Root::Host(host) if plan::has_plain_root(planned.without) => {
-            host_root::copy(&host.skeleton, &place.data_path, planned.base)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn cgroups(plan: &Plan) -> impl Iterator<Item = &std::ffi::CStr> {
-    plan.steps.iter().filter_map(|step| match &step.op {
-        Op::MakeCgroup(group) => Some(group.directory.as_c_str()),
-        _ => None,
-    })
-}
-
-fn config(
-    place: &Place,
-    name: &str,
-    request: &RunRequest,
-    image: &ImageConfig,
-    (plan, planned): (&Plan, &plan::Place),
-) -> Config {
-    let (mounted_images, mut layers) = images::kept(&planned.storage);
-    if let Some(stored) = &image.stored {
-        layers.extend(stored.layers.iter().cloned());
-    }
-    let command = plan.steps.iter().find_map(|step| match &step.op {
-        Op::Execute(command) => Some(
-            command
-                .argv
-                .iter()
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect(),
-        ),
-        _ => None,
-    });
-    Config {
-        version: config::VERSION,
-        id: place.id.clone(),
-        name: name.to_owned(),
-        image: image.name.clone(),
-        command: command.unwrap_or_default(),
-        created_at: config::now(),
-        rm: request.rm,
-        labels: labels(request, image),
-        annotations: config::pairs(&request.confinement.annotations),
-        cgroups: cgroups(plan)
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect(),
-        mounts: request.mounts.clone(),
-        root: Some(RootRecord::of(&image.root)),
-        image_id: image.stored.as_ref().map(|stored| stored.id.clone()),
-        mounted_images: mounted_images.into_iter().collect(),
-        layers: layers.into_iter().collect(),
-        binaries: binaries::key_of(&image.root),
-        exec: Some(Box::new(ExecRecord::of(plan, request, image))),
-        request: Some(Box::new(request.clone())),
-    }
-}
-
-/// The image's, and over them the user's.
-fn labels(request: &RunRequest, image: &ImageConfig) -> BTreeMap<String, String> {
-    let mut labels = image.labels.clone();
-    labels.extend(config::pairs(&request.confinement.labels));
-    labels
-}
-
-type Heard = (i32, Option<OwnedFd>);
-
-/// Hears the supervisor out until the command runs.
-fn hear(
-    control: &OwnedFd,
-    plan: &Plan,
-    on_step: &mut dyn FnMut(StepDone),
-) -> Result<Heard, Refused> {
-    let lost = || Refused {
-        failure: Failure::new(
-            Code::Runtime,
-            "the container's supervisor ended before the container was started",
-        )
-        .hint("try again; if it happens again, report it with the output of keelbox info"),
-        lack: None,
-    };
-    loop {
-        let Ok(Some(received)) = receive::<Event>(control) else {
-            return Err(lost());
-        };
-        match received.message {
-            Event::Done { index, nanoseconds } => tell_step(plan, index, nanoseconds, on_step),
-            Event::Ready => drop(send(control, &Request::Proceed, &[])),
-            Event::Started { pid } => return Ok((pid, received.fds.into_iter().next())),
-            Event::Failed {
-                index,
-                call,
-                errno,
-                note,
-            } => return Err(translate::refusal(plan, index, &call, errno, &note)),
-            _ => {}
-        }
-    }
-}
-
-/// Microseconds to one decimal: below that, the clock's own cost shows.
-fn tenths(nanoseconds: u64) -> f64 {
-    let tenths = std::time::Duration::from_nanos(nanoseconds).as_secs_f64() * 1e7;
-    tenths.round() / 10.0
-}
-
-fn tell_step(plan: &Plan, index: u32, nanoseconds: u64, on_step: &mut dyn FnMut(StepDone)) {
-    let Some(step) = usize::try_from(index)
-        .ok()
-        .and_then(|index| plan.steps.get(index))
-    else {
-        return;
-    };
-    let microseconds = tenths(nanoseconds);
-    let side = if step.side == Side::Launcher {
-        "launcher"
-    } else {
-        "init"
-    };
-    on_step(StepDone {
-        step: StepView::of(step),
-        index,
-        side,
-        microseconds,
-    });
 }

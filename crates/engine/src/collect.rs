@@ -59,7 +59,9 @@ pub(crate) fn entries(directory: &Path) -> Vec<String> {
 fn is_leftover(roots: &Roots, id: &str) -> bool {
     let path = roots.containers().join(id);
     match config::read::<Config>(&path, "config.json") {
-        Some(config) => config.rm,
+        Some(config) => config.rm && config.begun,
+        // One that is damaged is somebody's container still.
+        None if path.join("config.json").exists() => false,
         // Another container's start may have made it since the list was read: its state directory came before.
         None => !roots.running().join(id).exists(),
     }
@@ -82,7 +84,9 @@ fn clear(roots: &Roots, id: &str, state: OwnedFd) {
     };
     keelbox_supervisor::remove_cgroups(&groups);
     match config {
+        Some(config) if !config.begun => {}
         Some(config) if !config.rm => record_unknown_exit(&data_path),
+        None if data_path.join("config.json").exists() => {}
         _ => remove_container(roots, id),
     }
     remove_path(&state_path);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use keelbox_spec::image::ImageConfig;
 use keelbox_spec::plan::ExecRecord;
 use keelbox_spec::request::{MountRequest, RunRequest};
 use serde::{Deserialize, Serialize};
@@ -52,12 +53,25 @@ pub(crate) struct Config {
     /// The key of its root, when that is made of programs (`binaries`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) binaries: Option<String>,
-    /// What its command was given, for those that are started beside it. None: it was made by an earlier version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) exec: Option<Box<ExecRecord>>,
-    /// Everything that it was made with, for what is started in it later. None: it was made by an earlier version.
+    /// Everything that it was made with; its volumes have names. None: an earlier version made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) request: Option<Box<RunRequest>>,
+    /// What its command was given, for those that are started beside it. None: an earlier version made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exec: Option<Box<ExecRecord>>,
+    /// What its stored image said then: the image may be gone, or its name another's, when it is started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image_config: Option<Box<ImageConfig>>,
+    /// It has been started: until then it is `created`, and with `rm` it stays.
+    #[serde(default = "yes")]
+    pub(crate) begun: bool,
+    /// The restart policy that `update` has given it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) restart: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Config {
@@ -76,14 +90,38 @@ pub(crate) struct State {
     pub(crate) supervisor: i32,
     pub(crate) boot_id: String,
     pub(crate) started_at: u64,
+    #[serde(default)]
+    pub(crate) paused: bool,
+    /// It has ended, and its supervisor will start it again.
+    #[serde(default)]
+    pub(crate) restarting: bool,
+    #[serde(default)]
+    pub(crate) restart_count: u32,
+    /// `starting`, `healthy` or `unhealthy`.
+    #[serde(default)]
+    pub(crate) health: Option<String>,
 }
 
 /// `exit.json`, which the supervisor writes.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Exit {
     pub(crate) exit_code: u8,
     pub(crate) finished_at: u64,
+    #[serde(default)]
+    pub(crate) signal: Option<i32>,
+    #[serde(default)]
+    pub(crate) oom_killed: bool,
+    #[serde(default)]
+    pub(crate) started_at: Option<u64>,
+    #[serde(default)]
+    pub(crate) restart_count: u32,
+    /// A user's command has ended it.
+    #[serde(default)]
+    pub(crate) stopped: bool,
+    /// Why it could not be started.
+    #[serde(default)]
+    pub(crate) error: Option<String>,
 }
 
 /// `KEY=VALUE`, later ones win; no value is an empty one, as docker has it.
@@ -97,6 +135,9 @@ pub(crate) fn pairs(texts: &[String]) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The name of `exit.json` while a start may still come to nothing.
+pub(crate) const LAST_EXIT: &str = ".exit.last";
+
 /// Reads a record; None: there is none, or it is not whole.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(directory: &Path, name: &str) -> Option<T> {
     serde_json::from_slice(&std::fs::read(directory.join(name)).ok()?).ok()
@@ -108,4 +149,15 @@ pub(crate) fn now() -> u64 {
     time.ok()
         .and_then(|time| u64::try_from(time.as_millis()).ok())
         .unwrap_or(0)
+}
+
+/// Writes a record, whole or not at all; what cannot be written is left as it was.
+pub(crate) fn write<T: Serialize>(directory: &Path, name: &str, record: &T) {
+    let draft = directory.join(format!(".{name}.draft"));
+    let Ok(text) = serde_json::to_vec(record) else {
+        return;
+    };
+    if std::fs::write(&draft, text).is_ok() {
+        let _ = std::fs::rename(&draft, directory.join(name));
+    }
 }

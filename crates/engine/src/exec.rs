@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::plan::{self, ExecCommand, PlanStep};
 use keelbox_spec::request::{RunRequest, StdioRequest, TerminalSize};
-use keelbox_spec::start::Start;
+use keelbox_spec::start::{Log, Start};
 use serde::Deserialize;
 
 use crate::lifecycle::{Running, Started, reap};
@@ -97,6 +97,7 @@ pub fn exec_detached(roots: &Roots, request: &ExecRequest) -> Result<Started, Fa
         own: 0,
         blocking: 0,
         terminal: None,
+        relayed: false,
     };
     let untied = ExecRequest {
         tied: false,
@@ -123,13 +124,14 @@ fn stdio(target: &Target, request: &ExecRequest) -> Result<Stdio, Failure> {
                 .hint("remove it, and make it again"),
         );
     };
-    Stdio::arrange(&RunRequest {
+    let like = RunRequest {
         tty: request.tty,
         interactive: request.interactive,
         stdio: request.stdio,
         rm: request.tied,
         ..made_with.as_ref().clone()
-    })
+    };
+    Stdio::arrange(&like, &Log::Passthrough)
 }
 
 fn begin(target: &Target, request: &ExecRequest, stdio: Stdio) -> Result<Running, Failure> {
@@ -155,6 +157,8 @@ fn begin(target: &Target, request: &ExecRequest, stdio: Stdio) -> Result<Running
         ends: stdio.ours,
         console,
         interactive: request.interactive,
+        tty: request.tty,
+        relayed: false,
     })
 }
 

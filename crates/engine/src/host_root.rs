@@ -157,6 +157,9 @@ impl Layout {
 pub(crate) fn copy(skeleton: &Path, data: &Path, owner: u32) -> Result<(), Failure> {
     let (upper, _) = keelbox_spec::plan::layer_names("");
     let to = data.join(upper);
+    if to.exists() {
+        return Ok(());
+    }
     copy_tree(skeleton, &to, owner).map_err(|error| store_failure("make", &to, &error))
 }
 

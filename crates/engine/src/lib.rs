@@ -5,12 +5,16 @@
 //! holds the lock on its state directory.
 
 mod action;
+#[allow(dead_code, reason = "what calls it comes with the next commits")]
+mod attach;
 mod attempt;
 mod binaries;
 mod caller;
 mod client;
 mod collect;
 mod config;
+mod control;
+mod event;
 mod events;
 mod exec;
 mod export;

@@ -7,8 +7,10 @@ use keelbox_spec::plan;
 use keelbox_spec::request::RunRequest;
 use serde::Serialize;
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Purpose};
 use crate::collect::collect;
+use crate::config::{self, Config, Exit};
+use crate::event::record;
 use crate::fallback::Fallback;
 use crate::namespaces::Looked;
 use crate::plan_view::{PlanView, StepView};
@@ -43,6 +45,23 @@ pub struct Running {
     /// The master side of its terminal.
     pub console: Option<OwnedFd>,
     pub(crate) interactive: bool,
+    /// It has a terminal.
+    #[allow(dead_code, reason = "for the client, which comes next")]
+    pub(crate) tty: bool,
+    /// Its bytes go through the supervisor.
+    #[allow(dead_code, reason = "for the client, which comes next")]
+    pub(crate) relayed: bool,
+}
+
+/// What the caller is told of a container that was made.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Created {
+    /// 64 hex digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Lines about what was done differently than asked.
+    pub notices: Vec<String>,
 }
 
 /// What the caller is told of a container that runs.
@@ -100,16 +119,64 @@ pub fn start(
     on_step: &mut dyn FnMut(StepDone),
 ) -> Result<Running, Failure> {
     collect(roots);
+    try_all(roots, request, Purpose::Run, on_step)
+}
+
+/// Makes a container, to be started later.
+///
+/// # Errors
+///
+/// As [`start`]'s planning; nothing is left then.
+pub(crate) fn create(roots: &Roots, request: &RunRequest) -> Result<Created, Failure> {
+    collect(roots);
+    let created = Attempt::make(roots, request, &Fallback::default(), Purpose::Create)?.keep();
+    record(roots, "create", &created.id);
+    Ok(created)
+}
+
+/// Starts a container that is there and does not run. `request`: its own, with what concerns this start's client.
+pub(crate) fn start_again(
+    roots: &Roots,
+    config: &Config,
+    request: &RunRequest,
+) -> Result<Running, Failure> {
+    let data = roots.containers().join(&config.id);
+    let (exit, last) = (data.join("exit.json"), data.join(config::LAST_EXIT));
+    let _ = std::fs::rename(&exit, &last);
+    let started = try_all(roots, request, Purpose::Again(config), &mut |_| {});
+    match &started {
+        Ok(_) => drop(std::fs::remove_file(&last)),
+        Err(failure) => {
+            // As it was, with the reason why this start came to nothing.
+            let mut old: Exit = config::read(&data, config::LAST_EXIT).unwrap_or_default();
+            old.error = Some(failure.to_string());
+            if !config.begun {
+                old.exit_code = failure.exit_code;
+            }
+            config::write(&data, "exit.json", &old);
+            let _ = std::fs::remove_file(&last);
+            config::write(&data, "config.json", config);
+        }
+    }
+    started
+}
+
+/// Each way is taken once at most, so this ends.
+fn try_all(
+    roots: &Roots,
+    request: &RunRequest,
+    purpose: Purpose<'_>,
+    on_step: &mut dyn FnMut(StepDone),
+) -> Result<Running, Failure> {
     let mut fallback = Fallback::default();
-    let mut refused = match Attempt::make(roots, request, &fallback)?.run(on_step) {
+    let mut refused = match Attempt::make(roots, request, &fallback, purpose)?.run(on_step) {
         Ok(running) => return Ok(running),
         Err(refused) => refused,
     };
-    // Each way is taken once at most, so this ends.
     loop {
         fallback = fallback.next(roots, request, refused)?;
         let request = fallback.request(request);
-        refused = match Attempt::make(roots, &request, &fallback)?.run(on_step) {
+        refused = match Attempt::make(roots, &request, &fallback, purpose)?.run(on_step) {
             Ok(running) => return Ok(running),
             Err(refused) => refused,
         };

@@ -28,7 +28,7 @@ pub struct ContainerSummary {
     pub labels: BTreeMap<String, String>,
     /// Its command.
     pub command: Vec<String>,
-    /// `created`, `running` or `exited`.
+    /// `created`, `running`, `paused`, `restarting`, `exited` or `broken`.
     pub status: &'static str,
     /// Its first process.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +51,14 @@ pub struct ContainerSummary {
         serialize_with = "some_number"
     )]
     pub finished_at: Option<u64>,
+    /// Of one with a health check: `starting`, `healthy` or `unhealthy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    /// How often its policy has started it again.
+    pub restart_count: u32,
+    /// Why it is broken, or could not be started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// As a JavaScript number: a larger integer than 32 bits would become a BigInt there.
@@ -83,9 +91,10 @@ pub fn list(roots: &Roots, all: bool) -> Result<Vec<ContainerSummary>, Failure> 
     collect(roots);
     let mut found: Vec<_> = entries(&roots.containers())
         .iter()
-        .filter_map(|id| summary(roots, id))
+        .filter(|id| roots.containers().join(id).is_dir())
+        .map(|id| summary(roots, id))
         .collect();
-    found.retain(|container| all || container.status == "running");
+    found.retain(|container| all || !matches!(container.status, "created" | "exited"));
     found.sort_by(|one, other| {
         other
             .created_at
@@ -95,35 +104,87 @@ pub fn list(roots: &Roots, all: bool) -> Result<Vec<ContainerSummary>, Failure> 
     Ok(found)
 }
 
-pub(crate) fn summary(roots: &Roots, id: &str) -> Option<ContainerSummary> {
+pub(crate) fn summary(roots: &Roots, id: &str) -> ContainerSummary {
     let data = roots.containers().join(id);
-    let config: Config = config::read(&data, "config.json")?;
+    let Some(config): Option<Config> = config::read(&data, "config.json") else {
+        return broken(roots, id);
+    };
     // After `collect` a state directory is a live container's.
     let state: Option<State> = config::read(&roots.running().join(id), "state.json");
-    let exit: Option<Exit> = if state.is_some() {
-        None
-    } else {
-        config::read(&data, "exit.json")
+    let exit: Option<Exit> = match &state {
+        Some(state) if !state.restarting => None,
+        _ => config::read(&data, "exit.json"),
     };
-    let status = match (&state, &exit) {
-        (Some(_), _) => "running",
-        (None, Some(_)) => "exited",
-        (None, None) => "created",
-    };
-    Some(ContainerSummary {
+    let has_ended = config.begun && exit.is_some();
+    ContainerSummary {
+        status: status(&config, state.as_ref(), has_ended),
         id: config.id,
         name: config.name,
         image: config.image,
         image_id: config.image_id,
         labels: config.labels,
         command: config.command,
-        status,
-        pid: state.as_ref().map(|state| state.pid),
+        pid: state.as_ref().map(|state| state.pid).filter(|pid| *pid > 0),
         exit_code: exit.as_ref().map(|exit| exit.exit_code),
         created_at: config.created_at,
-        started_at: state.map(|state| state.started_at),
-        finished_at: exit.map(|exit| exit.finished_at),
-    })
+        started_at: state
+            .as_ref()
+            .map(|state| state.started_at)
+            .or_else(|| exit.as_ref().and_then(|exit| exit.started_at)),
+        finished_at: exit
+            .as_ref()
+            .map(|exit| exit.finished_at)
+            .filter(|_| has_ended),
+        restart_count: state
+            .as_ref()
+            .map(|state| state.restart_count)
+            .or_else(|| exit.as_ref().map(|exit| exit.restart_count))
+            .unwrap_or(0),
+        health: state.and_then(|state| state.health),
+        error: exit.and_then(|exit| exit.error),
+    }
+}
+
+fn status(config: &Config, state: Option<&State>, has_ended: bool) -> &'static str {
+    match state {
+        Some(state) if state.restarting => "restarting",
+        Some(state) if state.paused => "paused",
+        Some(_) => "running",
+        // Of one that was begun and has left no word, the machine was switched off.
+        None if has_ended || config.begun => "exited",
+        None => "created",
+    }
+}
+
+/// One whose configuration cannot be read: it can be removed.
+fn broken(roots: &Roots, id: &str) -> ContainerSummary {
+    let named = entries(&roots.names())
+        .into_iter()
+        .find(|name| names::resolve(roots, name).as_deref() == Some(id));
+    let data = roots.containers().join(id);
+    let made = std::fs::metadata(&data).and_then(|stat| stat.created());
+    let made = made
+        .ok()
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    ContainerSummary {
+        id: id.to_owned(),
+        name: named.unwrap_or_default(),
+        image: String::new(),
+        image_id: None,
+        labels: BTreeMap::new(),
+        command: Vec::new(),
+        status: "broken",
+        pid: None,
+        exit_code: None,
+        created_at: made
+            .and_then(|time| u64::try_from(time.as_millis()).ok())
+            .unwrap_or(0),
+        started_at: None,
+        finished_at: None,
+        health: None,
+        restart_count: 0,
+        error: Some("its configuration (config.json) cannot be read".into()),
+    }
 }
 
 /// The id of the container that `reference` means: a name, an id, or the beginning of one id alone.
@@ -149,9 +210,7 @@ pub(crate) fn find(roots: &Roots, reference: &str) -> Result<String, Failure> {
 
 fn ambiguous(roots: &Roots, reference: &str, candidates: &[String]) -> Failure {
     let named = candidates.iter().map(|id| {
-        let name = summary(roots, id)
-            .map(|container| container.name)
-            .unwrap_or_default();
+        let name = summary(roots, id).name;
         format!("{id:.12} ({name})")
     });
     let named: Vec<_> = named.collect();

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::request::RunRequest;
 
+use crate::attempt::Purpose;
+
 use crate::store::store_failure;
 
 /// The files, until the container runs: then they stay.
@@ -26,7 +28,11 @@ struct Output {
 
 impl Outputs {
     /// Opens what the request names.
-    pub(crate) fn open(request: &RunRequest) -> Result<Self, Failure> {
+    pub(crate) fn open(request: &RunRequest, purpose: Purpose<'_>) -> Result<Self, Failure> {
+        if matches!(purpose, Purpose::Create) {
+            let cid = request.cidfile.as_deref().map(new_file).transpose()?;
+            return Ok(Self { cid, pid: None });
+        }
         Ok(Self {
             cid: request.cidfile.as_deref().map(new_file).transpose()?,
             pid: request.pidfile.as_deref().map(any_file).transpose()?,

@@ -3,14 +3,13 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use keelbox_process::{receive, send};
 use keelbox_spec::failure::{Code, Failure};
-use keelbox_supervisor::protocol::{Event, Request, SOCKET};
+use keelbox_supervisor::protocol::Request;
 use keelbox_sys::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use crate::collect::{collect, remove_container, unused};
 use crate::config::{self, Config};
+use crate::control::Control;
 use crate::list::find;
 use crate::roots::Roots;
 use crate::store::{open_directory, try_lock};
@@ -95,8 +94,8 @@ fn gone_or_in_use(roots: &Roots, reference: &str, id: String) -> Result<String, 
     .exit_code(2))
 }
 
-/// Seconds that a supervisor has to answer before it is ended itself, and its container with it.
-const PATIENCE: u64 = 5;
+/// What a supervisor has to answer before it is ended itself, and its container with it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Has the supervisor end the container, and waits until its lock is free.
 fn end(roots: &Roots, id: &str) {
@@ -105,37 +104,18 @@ fn end(roots: &Roots, id: &str) {
     };
     // A supervisor that is just starting listens in a moment; one that is gone has let its lock go.
     for _ in 0..200 {
-        if let Some(control) = connect(&state) {
-            let _ = send(&control, &Request::Remove, &[]);
-            let last = std::iter::repeat_with(|| receive::<Event>(&control))
+        if let Some(control) = Control::of(&state) {
+            control.patience(PATIENCE);
+            control.ask(&Request::Remove);
+            let last = std::iter::repeat_with(|| control.hear())
                 .find(|event| !matches!(event, Ok(Some(_))));
             if matches!(last, Some(Err(Errno::EAGAIN))) {
-                kill_peer(&control);
+                control.kill_supervisor();
             }
         }
         if try_lock(&state) {
             return;
         }
         std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn connect(state: &OwnedFd) -> Option<OwnedFd> {
-    use std::os::fd::AsRawFd;
-    let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
-    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None).ok()?;
-    let address =
-        SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", state.as_raw_fd())).ok()?;
-    let patience = Some(Duration::from_secs(PATIENCE));
-    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, patience).ok()?;
-    rustix::net::connect(&socket, &address).ok()?;
-    Some(socket)
-}
-
-/// Ends a supervisor that does not answer (stopped, say). It has the other end of this socket open, so the number is its
-/// own; its container ends with it.
-fn kill_peer(control: &OwnedFd) {
-    if let Ok(peer) = sockopt::socket_peercred(control) {
-        let _ = rustix::process::kill_process(peer.pid, rustix::process::Signal::KILL);
     }
 }

@@ -52,6 +52,12 @@ impl Roots {
         self.root.join("volumes")
     }
 
+    /// The directory of the events' journal.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
     /// The links from names to ids.
     #[must_use]
     pub fn names(&self) -> PathBuf {
@@ -66,7 +72,12 @@ impl Roots {
 
     /// Makes the directories, for their owner alone (CVE-2021-41091).
     pub(crate) fn make(&self) -> Result<(), Failure> {
-        for directory in [self.containers(), self.names(), self.running()] {
+        for directory in [
+            self.containers(),
+            self.names(),
+            self.running(),
+            self.journal(),
+        ] {
             make_if_missing(&directory)?;
         }
         check_owner(&self.root)?;

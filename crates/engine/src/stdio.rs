@@ -6,8 +6,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::attach::{self, ClientPipes, Wants};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::request::{RunRequest, StdioRequest};
+use keelbox_spec::start::Log;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::pipe::PipeFlags;
 
@@ -24,12 +26,32 @@ pub(crate) struct Stdio {
     pub(crate) blocking: u8,
     /// The caller's terminal.
     pub(crate) terminal: Option<OwnedFd>,
+    /// Its bytes go through the supervisor, which has our ends.
+    pub(crate) relayed: bool,
+}
+
+/// The pipes of the client that starts a container, when its bytes go through the supervisor.
+pub(crate) fn client(request: &RunRequest, relayed: bool) -> Result<Option<ClientPipes>, Failure> {
+    if !relayed || request.life.detach {
+        return Ok(None);
+    }
+    let streams = request.life.attach.as_deref();
+    let wants =
+        |stream: &str| streams.is_none_or(|streams| streams.iter().any(|one| one == stream));
+    attach::client_pipes(Wants {
+        stdin: request.interactive && wants("stdin"),
+        stdout: wants("stdout"),
+        stderr: wants("stderr"),
+        tty: request.tty,
+        closes_stdin: true,
+    })
+    .map(Some)
 }
 
 impl Stdio {
     /// Arranges the stdio of `request`.
-    pub(crate) fn arrange(request: &RunRequest) -> Result<Self, Failure> {
-        Self::make(request).map_err(|errno| {
+    pub(crate) fn arrange(request: &RunRequest, log: &Log) -> Result<Self, Failure> {
+        Self::make(request, *log != Log::Passthrough).map_err(|errno| {
             let errno = keelbox_sys::Errno::from(errno);
             Failure::new(Code::Internal, "cannot make pipes for the container")
                 .why(errno.text())
@@ -37,14 +59,19 @@ impl Stdio {
         })
     }
 
-    fn make(request: &RunRequest) -> rustix::io::Result<Self> {
+    fn make(request: &RunRequest, relayed: bool) -> rustix::io::Result<Self> {
         let mut stdio = Self {
             theirs: [null()?, null()?, null()?],
             ours: [None, None, None],
             own: 0,
             blocking: 0,
             terminal: None,
+            relayed,
         };
+        if relayed {
+            stdio.relay(request)?;
+            return Ok(stdio);
+        }
         match request.stdio {
             StdioRequest::Pipe { stdin } => {
                 for stream in 0..3 {
@@ -62,6 +89,23 @@ impl Stdio {
             StdioRequest::Inherit => stdio.inherit(request)?,
         }
         Ok(stdio)
+    }
+
+    /// Pipes whose other ends the supervisor has; with a terminal, it has that one's.
+    fn relay(&mut self, request: &RunRequest) -> rustix::io::Result<()> {
+        if request.tty {
+            let terminal = rustix::stdio::stdin();
+            if !request.life.detach && rustix::termios::isatty(terminal) {
+                self.terminal = Some(keep(terminal)?);
+            }
+            return Ok(());
+        }
+        for stream in 0..3 {
+            if stream != 0 || request.interactive {
+                self.pipe(stream)?;
+            }
+        }
+        Ok(())
     }
 
     fn inherit(&mut self, request: &RunRequest) -> rustix::io::Result<()> {

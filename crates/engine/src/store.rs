@@ -29,11 +29,23 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Makes both directories of `id`.
-    pub(crate) fn make(roots: &Roots, id: String) -> Result<Self, Failure> {
+    /// Makes both directories of `id`; that of the data of one that is there is taken over.
+    pub(crate) fn make(roots: &Roots, id: String, existing: bool) -> Result<Self, Failure> {
         let (state_path, data_path) = (roots.running().join(&id), roots.containers().join(&id));
-        let state = make_locked(&state_path)?;
-        let data = make_locked(&data_path).inspect_err(|_| remove_path(&state_path))?;
+        let state = make_locked(&state_path).map_err(|failure| match failure.errno.as_deref() {
+            Some("EEXIST") if existing => Failure::new(
+                Code::State,
+                "the container is being started by another command",
+            )
+            .hint("keelbox ps shows whether it runs"),
+            _ => failure,
+        })?;
+        let data = if existing {
+            take_over(&data_path)
+        } else {
+            make_locked(&data_path)
+        };
+        let data = data.inspect_err(|_| remove_path(&state_path))?;
         Ok(Self {
             id,
             state,
@@ -50,7 +62,11 @@ impl Place {
             let path = self.data_path.join(&name);
             let fail = |errno: rustix::io::Errno| store_failure("make", &path, &errno.into());
             let mode = Mode::from_raw_mode(0o755);
-            rustix::fs::mkdirat(&self.data, &name, mode).map_err(fail)?;
+            match rustix::fs::mkdirat(&self.data, &name, mode) {
+                // From an earlier start; its mode is the container's.
+                Err(rustix::io::Errno::EXIST) => continue,
+                made => made.map_err(fail)?,
+            }
             // Whatever the caller's umask: this is the mode of the container's own `/`.
             rustix::fs::chmodat(&self.data, &name, mode, AtFlags::empty()).map_err(fail)?;
         }
@@ -71,6 +87,11 @@ impl Place {
         }
         rustix::fs::renameat(&self.data, c".config", &self.data, c"config.json")
             .map_err(|errno| fail(errno.into()))
+    }
+
+    /// Lets go of a container that is not started, or not now: its data stays.
+    pub(crate) fn release(self) {
+        remove_path(&self.state_path);
     }
 
     /// Removes everything again, after a start that did not come to a supervisor.
@@ -113,6 +134,21 @@ fn remove_by_executable(parent: &OwnedFd, name: &CString) {
     if let Ok(pid) = spawn::spawn(&[c"remove", name], &fds) {
         lifecycle::reap(pid);
     }
+}
+
+/// Opens and locks the data directory of a container that is there. A command that only looks has the lock for a moment.
+fn take_over(path: &Path) -> Result<OwnedFd, Failure> {
+    let directory = open_directory(path)?;
+    for _ in 0..50 {
+        if try_lock(&directory) {
+            return Ok(directory);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    Err(
+        Failure::new(Code::State, "the container is in use by another command")
+            .hint("wait for that, or try again"),
+    )
 }
 
 /// Makes and locks a directory.

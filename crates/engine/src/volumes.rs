@@ -23,7 +23,7 @@ use crate::store::new_id;
 pub use archive::{export_volume, import_volume};
 pub use removal::{VolumesPruned, prune_volumes, remove_volume};
 pub(crate) use removal::{anonymous_of, drop_unused};
-pub(crate) use resolve::{resolve, with_other_containers};
+pub(crate) use resolve::{Resolved, resolve, with_other_containers};
 use store::{Lock, Record};
 
 /// A volume, for lists.

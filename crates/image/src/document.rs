@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Digest;
 use crate::failures::invalid;
+use crate::healthcheck::Healthcheck;
 use crate::platform::Platform;
 
 /// Bytes that a manifest or index may have: what registries accept.
@@ -290,6 +291,9 @@ pub struct RunConfig {
     /// `SIGTERM`, `15`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
+    /// How to find out whether a container is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<Healthcheck>,
 }
 
 impl ConfigFile {

@@ -8,6 +8,7 @@ mod digest;
 mod document;
 mod failures;
 mod garbage;
+mod healthcheck;
 mod index;
 mod layout;
 mod names;
@@ -26,6 +27,7 @@ pub use document::{
 };
 pub use failures::invalid;
 pub use garbage::{Unused, unused};
+pub use healthcheck::Healthcheck;
 pub use index::index;
 pub use layout::Store;
 pub use names::{Named, names, resolve_name, write_name};

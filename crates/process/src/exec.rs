@@ -10,7 +10,8 @@ use keelbox_sys::exec::{CStringArray, execve};
 use crate::reaper;
 
 /// Returns in the child, once pid 1 has nothing open any more that the command could reach; this process stays as pid 1.
-pub(crate) fn stay_as_init() -> Outcome {
+/// `stays`: also when that child has ended.
+pub(crate) fn stay_as_init(stays: bool) -> Outcome {
     reaper::prepare()?;
     let (gate, release) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).call("pipe2")?;
@@ -22,8 +23,14 @@ pub(crate) fn stay_as_init() -> Outcome {
             reaper::undo();
             Ok(())
         }
-        Side::Parent { pid, .. } => reaper::stay(pid),
+        Side::Parent { pid, .. } => reaper::stay(pid, stays),
     }
+}
+
+/// Stays as pid 1 without a command.
+pub(crate) fn stay_alone() -> Outcome {
+    reaper::prepare()?;
+    reaper::stay(0, true)
 }
 
 /// execve for each candidate, as execvp(3) does: what is there but may not be executed is remembered, what is missing is not.

@@ -276,8 +276,12 @@ impl Init<'_> {
                 exit_now(1);
             }
         }
+        if command.stays && command.argv.is_empty() {
+            send(&self.socket, &Message::Executing, &[]).call("sendmsg")?;
+            exec::stay_alone()?;
+        }
         if command.init {
-            exec::stay_as_init()?;
+            exec::stay_as_init(command.stays)?;
         }
         send(&self.socket, &Message::Executing, &[]).call("sendmsg")?;
         Err(exec::try_all(&command.candidates, &argv, &envp))

@@ -30,13 +30,23 @@ pub(crate) fn undo() {
     let _ = SigSet::all().thread_unblock();
 }
 
-/// Waits for `child` as pid 1, with nothing open but stdio. Signals that reach pid 1 go to the child; every other dead
-/// process is reaped.
-pub(crate) fn stay(child: i32) -> ! {
+/// Waits for `child` (0: none) as pid 1, with nothing open but stdio. Signals that reach pid 1 go to the child; every other
+/// dead process is reaped. `stays`: the child's end is not this one's, unless a signal that ends processes came before it;
+/// without a child, such a signal ends this one.
+pub(crate) fn stay(child: i32, stays: bool) -> ! {
+    let reap = if stays { reap_and_stay } else { reap };
     keelbox_sys::fd::close_from_for_good(3, reap, child)
 }
 
 fn reap(child: i32) -> ! {
+    watch(child, false)
+}
+
+fn reap_and_stay(child: i32) -> ! {
+    watch(child, true)
+}
+
+fn watch(child: i32, stays: bool) -> ! {
     /// From the kernel itself (`asm-generic/siginfo.h`): a key in the terminal, which the child has got too.
     const SI_KERNEL: i32 = 0x80;
     let _ = rustix::thread::set_name(c"keelbox-init");
@@ -45,30 +55,58 @@ fn reap(child: i32) -> ! {
     let Ok(signals) = SignalFd::new(&SigSet::all()) else {
         exit_now(1)
     };
-    let pid = Pid::from_raw(child);
+    let mut child = Some(child).filter(|child| *child > 0).map(Pid::from_raw);
+    let mut is_asked_to_end = false;
     loop {
         let Ok(Some(info)) = signals.read_signal() else {
             continue;
         };
         let number = i32::try_from(info.ssi_signo).unwrap_or(0);
         if number == Signal::SIGCHLD as i32 {
-            collect(pid);
+            if let Some(code) = collect(&mut child)
+                && (!stays || is_asked_to_end)
+            {
+                exit_now(code)
+            }
         } else if info.ssi_code != SI_KERNEL {
-            let _ = keelbox_sys::signal::send(child, number);
+            is_asked_to_end |= ends_processes(number);
+            match child {
+                Some(child) => drop(keelbox_sys::signal::send(child.as_raw(), number)),
+                None if ends_processes(number) => exit_now(128 + number),
+                None => {}
+            }
         }
     }
 }
 
-fn collect(child: Pid) {
+/// Whether a signal's default is to end a process, rather than to stop it or nothing (signal(7)).
+fn ends_processes(number: i32) -> bool {
+    let harmless = [
+        Signal::SIGCHLD,
+        Signal::SIGCONT,
+        Signal::SIGTSTP,
+        Signal::SIGTTIN,
+        Signal::SIGTTOU,
+        Signal::SIGURG,
+        Signal::SIGWINCH,
+    ];
+    !harmless.iter().any(|signal| *signal as i32 == number)
+}
+
+/// Reaps what has ended. The exit code of `child`, if it was among them: then there is none any more.
+fn collect(child: &mut Option<Pid>) -> Option<i32> {
+    let mut code = None;
     loop {
-        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) if pid == child => exit_now(code),
+        let (pid, ended) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => (pid, code),
             // pid 1 cannot end itself by a signal; the supervisor reads 128+n the same way.
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
-                exit_now(128 + signal as i32)
-            }
-            Ok(WaitStatus::StillAlive) | Err(_) => return,
-            Ok(_) => {}
+            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, 128 + signal as i32),
+            Ok(WaitStatus::StillAlive) | Err(_) => return code,
+            Ok(_) => continue,
+        };
+        if *child == Some(pid) {
+            *child = None;
+            code = Some(ended);
         }
     }
 }

@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
+use crate::request::HealthRequest;
+
 /// The parts of an image that a plan is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ImageConfig {
     /// The name that the user gave, for people.
     pub name: String,
@@ -24,6 +29,8 @@ pub struct ImageConfig {
     pub volumes: Vec<String>,
     /// The signal that ends it: a name or a number.
     pub stop_signal: Option<String>,
+    /// How to find out whether it is well.
+    pub healthcheck: HealthRequest,
     /// Data, for those who ask.
     pub labels: BTreeMap<String, String>,
     /// What the store has of it; None: it is not in the store.
@@ -31,7 +38,8 @@ pub struct ImageConfig {
 }
 
 /// An image in the store.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct StoredImage {
     /// `sha256:` and 64 hex digits: the digest of its configuration.
     pub id: String,
@@ -44,7 +52,8 @@ pub struct StoredImage {
 }
 
 /// What a root directory is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Root {
     /// A directory as it is.
     InPlace(PathBuf),
@@ -61,7 +70,8 @@ impl Default for Root {
 }
 
 /// What the image `host` shows of this machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct HostRoot {
     /// The lowest layer of the root: empty directories, and the machine's own links such as /bin.
     pub skeleton: PathBuf,

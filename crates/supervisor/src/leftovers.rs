@@ -20,6 +20,8 @@ pub(crate) struct Leftovers {
     pub(crate) remove: bool,
     pub(crate) tied: bool,
     pub(crate) boot_id: String,
+    /// It was there before this start.
+    pub(crate) existing: bool,
     /// Ids of an ordinary user's container, mapped by newuidmap.
     maps: Maps,
 }
@@ -35,6 +37,7 @@ impl Leftovers {
             remove: start.remove,
             tied: start.tied_to_client,
             boot_id: start.boot_id,
+            existing: start.life.existing,
             maps: start
                 .steps
                 .into_iter()

@@ -83,7 +83,8 @@ pub fn supervise(start: Start, inherited: Inherited) {
             supervisor.run();
         }
         Err(failed) => {
-            leftovers.clear(inherited.data.as_fd(), inherited.state.as_fd(), true);
+            let remove = !leftovers.existing;
+            leftovers.clear(inherited.data.as_fd(), inherited.state.as_fd(), remove);
             tell_failure(inherited.control.as_fd(), failed);
         }
     }
@@ -296,14 +297,7 @@ impl Supervisor {
         match request {
             Request::Proceed | Request::Namespaces => {}
             Request::Signal(signal) => self.signal(signal),
-            Request::TerminalSignal(signal) => {
-                if self.terminal_is_for_init()
-                    && deliver::disposition(self.container.pid, signal)
-                        == Some(deliver::Disposition::Default)
-                {
-                    self.signal(signal);
-                }
-            }
+            Request::TerminalSignal(signal) => self.terminal_signal(signal),
             Request::CloseStream(number) => {
                 if let Some(stream) = self.streams.get_mut(usize::from(number).wrapping_sub(1)) {
                     *stream = None;
@@ -321,6 +315,14 @@ impl Supervisor {
         let (pid, pidfd) = (self.container.pid, self.container.pidfd.as_fd());
         if deliver::deliver(pid, pidfd, signal, self.takes_signals) {
             self.replaced = Some(signal);
+        }
+    }
+
+    /// A key was typed that stands for a signal, which the terminal itself has sent.
+    fn terminal_signal(&mut self, signal: i32) {
+        let kept = Some(deliver::Disposition::Default);
+        if self.terminal_is_for_init() && deliver::disposition(self.container.pid, signal) == kept {
+            self.signal(signal);
         }
     }
 

@@ -30,6 +30,8 @@ impl Errno {
     pub const EOPNOTSUPP: Self = Self(libc::EOPNOTSUPP);
     /// Too many levels of symbolic links.
     pub const ELOOP: Self = Self(libc::ELOOP);
+    /// It is so already.
+    pub const EALREADY: Self = Self(libc::EALREADY);
     /// Try again.
     pub const EAGAIN: Self = Self(libc::EAGAIN);
     /// Interrupted by a signal.

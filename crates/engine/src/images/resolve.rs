@@ -2,9 +2,12 @@
 
 use std::os::fd::OwnedFd;
 
-use keelbox_image::{Digest, ImageRecord, Reference, Store, images, read_image, resolve_name};
+use keelbox_image::{
+    Digest, Healthcheck, ImageRecord, Reference, Store, images, read_image, resolve_name,
+};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::{ImageConfig, Root, StoredImage};
+use keelbox_spec::request::HealthRequest;
 
 use super::lock;
 use crate::roots::Roots;
@@ -113,7 +116,26 @@ pub(crate) fn image_config(roots: &Roots, name: &str) -> Result<ImageConfig, Fai
         root: Root::Layers(layers),
         volumes: config.volumes.into_keys().collect(),
         stop_signal: config.stop_signal,
+        healthcheck: config.healthcheck.map(health).unwrap_or_default(),
         labels: config.labels,
         stored: Some(stored),
     })
+}
+
+/// An image's nanoseconds as milliseconds.
+fn health(check: Healthcheck) -> HealthRequest {
+    let milliseconds = |time: i64| {
+        u64::try_from(time / 1_000_000)
+            .ok()
+            .filter(|time| *time > 0)
+    };
+    HealthRequest {
+        test: (!check.test.is_empty()).then_some(check.test),
+        interval: milliseconds(check.interval),
+        timeout: milliseconds(check.timeout),
+        start_period: milliseconds(check.start_period),
+        start_interval: milliseconds(check.start_interval),
+        retries: u32::try_from(check.retries).ok(),
+        on_failure: None,
+    }
 }

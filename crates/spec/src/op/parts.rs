@@ -143,4 +143,6 @@ pub struct Command {
     pub umask: u32,
     /// Our init stays as pid 1 and the command is its child.
     pub init: bool,
+    /// That init stays also when the command has ended, or when there is none.
+    pub stays: bool,
 }

@@ -133,9 +133,10 @@ pub(crate) fn split(entry: &str) -> Result<(&str, &str), Failure> {
 }
 
 fn command(context: &Context<'_>, env: &Variables) -> Result<Command, Failure> {
+    let stays = context.request.life.stays;
     let argv = arguments(context)?;
     let name = argv.first().map(String::as_str).unwrap_or_default();
-    if name.is_empty() {
+    if name.is_empty() && !(stays && argv.is_empty()) {
         return Err(Failure::new(
             Code::CommandNotFound,
             "exec: \"\": executable file not found in $PATH",
@@ -165,7 +166,8 @@ fn command(context: &Context<'_>, env: &Variables) -> Result<Command, Failure> {
                 .collect(),
         )?,
         umask: confinement::umask(context)?,
-        init: context.request.init,
+        init: context.request.init || stays,
+        stays,
     })
 }
 
@@ -180,7 +182,7 @@ fn arguments(context: &Context<'_>) -> Result<Vec<String>, Failure> {
         (true, Some(_)) => Vec::new(),
     };
     let argv: Vec<_> = entrypoint.iter().cloned().chain(command).collect();
-    if argv.is_empty() {
+    if argv.is_empty() && !request.life.stays {
         let what = if matches!(image.root, Root::InPlace(_)) {
             "this root"
         } else {

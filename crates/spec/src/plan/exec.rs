@@ -385,5 +385,6 @@ fn command(
         )?,
         umask: record.umask,
         init: false,
+        stays: false,
     })
 }

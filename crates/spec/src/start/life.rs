@@ -27,6 +27,8 @@ pub struct Life {
     pub timeout: u64,
     /// The first client's stdin is the only one: when that ends, the container's does.
     pub stdin_once: bool,
+    /// It was there before this start, and stays when the start fails.
+    pub existing: bool,
     /// The check of its health.
     pub health: Option<Health>,
 }

@@ -1,0 +1,114 @@
+//! Talking to the supervisor of a container that runs.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use keelbox_process::{receive, send};
+use keelbox_spec::failure::{Code, Failure};
+use keelbox_supervisor::protocol::{Event, Exited, Request, SOCKET};
+use keelbox_sys::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+
+use crate::roots::Roots;
+use crate::store::open_directory;
+
+/// A connection to a supervisor.
+#[derive(Debug)]
+pub(crate) struct Control {
+    socket: OwnedFd,
+}
+
+impl Control {
+    /// Connects to the supervisor of `id`. None: it is gone, or does not listen yet.
+    pub(crate) fn connect(roots: &Roots, id: &str) -> Option<Self> {
+        Self::of(&open_directory(&roots.running().join(id)).ok()?)
+    }
+
+    /// The same, by the state directory.
+    pub(crate) fn of(state: &OwnedFd) -> Option<Self> {
+        let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+        let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None).ok()?;
+        let address =
+            SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", state.as_raw_fd())).ok()?;
+        rustix::net::connect(&socket, &address).ok()?;
+        Some(Self { socket })
+    }
+
+    /// Connects, for a container that is known to run.
+    ///
+    /// # Errors
+    ///
+    /// It does not run (any more).
+    pub(crate) fn to_running(roots: &Roots, id: &str, reference: &str) -> Result<Self, Failure> {
+        Self::connect(roots, id).ok_or_else(|| not_running(reference))
+    }
+
+    /// Waits no longer than that for an answer; then EAGAIN.
+    pub(crate) fn patience(&self, patience: Duration) {
+        let _ = sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, Some(patience));
+    }
+
+    pub(crate) fn ask(&self, request: &Request) -> bool {
+        send(&self.socket, request, &[]).is_ok()
+    }
+
+    /// The next event; None: the supervisor is gone.
+    pub(crate) fn hear(&self) -> Result<Option<Event>, Errno> {
+        Ok(receive::<Event>(&self.socket)?.map(|received| received.message))
+    }
+
+    /// Asks for something that is answered.
+    ///
+    /// # Errors
+    ///
+    /// The answer's errno and note; None: the supervisor is gone.
+    pub(crate) fn answer(&self, request: &Request) -> Result<(), Option<(Errno, String)>> {
+        if !self.ask(request) {
+            return Err(None);
+        }
+        loop {
+            match self.hear() {
+                Ok(Some(Event::Answer { errno: 0, .. })) => return Ok(()),
+                Ok(Some(Event::Answer { errno, note })) => {
+                    return Err(Some((Errno::from_raw(errno), note)));
+                }
+                Ok(Some(Event::Exited(_)) | None) => return Err(None),
+                Ok(Some(_)) => {}
+                Err(errno) => return Err(Some((errno, String::new()))),
+            }
+        }
+    }
+
+    /// Waits for the end. None: the supervisor is gone without a word.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN: [`Self::patience`] is over.
+    pub(crate) fn end(&self) -> Result<Option<Exited>, Errno> {
+        loop {
+            match self.hear()? {
+                Some(Event::Exited(exited)) => return Ok(Some(exited)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Ends a supervisor that does not answer (stopped, say). It has the other end of this socket open, so the number is its
+    /// own; its container ends with it.
+    pub(crate) fn kill_supervisor(&self) {
+        if let Ok(peer) = sockopt::socket_peercred(&self.socket) {
+            let _ = rustix::process::kill_process(peer.pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// The container is not one that runs.
+pub(crate) fn not_running(reference: &str) -> Failure {
+    Failure::new(
+        Code::State,
+        format!("the container {reference} is not running"),
+    )
+    .hint(format!("start it first: keelbox start {reference}"))
+    .exit_code(1)
+}
