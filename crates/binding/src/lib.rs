@@ -4,6 +4,7 @@ pub mod containers;
 mod convert;
 pub mod exec;
 pub mod export;
+pub mod files;
 pub mod images;
 mod start;
 pub mod volumes;

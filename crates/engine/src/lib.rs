@@ -12,14 +12,17 @@ mod binaries;
 mod caller;
 mod client;
 mod collect;
+mod commit;
 mod config;
 mod control;
+mod diff;
 mod event;
 mod events;
 mod exec;
 mod export;
 mod facts;
 mod fallback;
+mod files;
 mod guarded;
 mod host_root;
 mod ids;
@@ -42,6 +45,7 @@ mod stdio;
 mod storage;
 mod store;
 mod store_fs;
+mod top;
 mod translate;
 pub mod unpack;
 mod volumes;
@@ -49,9 +53,12 @@ mod watch;
 
 pub use action::{Action, Condition, act};
 pub use client::attach;
+pub use commit::{CommitRequest, Committed, commit};
+pub use diff::{Change, diff};
 pub use events::ContainerEvent;
 pub use exec::{ExecRequest, exec, exec_detached};
 pub use export::export;
+pub use files::{CopyRequest, Direction, FileCall, FileResult, copy, files};
 pub use images::{
     CheckOptions, ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage,
     Loading, Problem, RemovedImage, SaveFormat, Saving, check, describe_image, images, import,
@@ -63,6 +70,7 @@ pub use list::{ContainerSummary, list};
 pub use plan_view::{PlanView, StepView};
 pub use remove::{Removal, remove};
 pub use roots::Roots;
+pub use top::{ProcessList, top};
 pub use volumes::{
     VolumeSummary, VolumesPruned, create_volume, export_volume, import_volume, inspect_volume,
     list_volumes, prune_volumes, remove_volume,

@@ -8,7 +8,7 @@ use keelbox_spec::start::{Start, fds};
 use keelbox_supervisor::attach::{Ending, Ends, Outcome, Streams, Unwritten, attach};
 use keelbox_supervisor::{Inherited, supervise};
 
-use crate::{exec, layers, report, seal};
+use crate::{exec, files, layers, report, seal};
 
 /// Exit code for a failure of ours.
 pub(crate) const FAILED: i32 = 125;
@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: Vec<String>) -> i32 {
         ["seal", role @ ..] => seal::again(role),
         ["supervise"] => supervise_role(),
         ["exec"] => exec::role(),
+        ["files"] => files::role(),
         ["attach", mode] => attach_role(mode),
         ["remove", name] => remove_role(name),
         ["pack", lower] => layers::pack(lower),

@@ -21,4 +21,4 @@ pub use deliver::{Disposition, disposition};
 pub use drain::present;
 pub use exec::{ExecInherited, exec};
 pub use record::start_time;
-pub use supervise::{Inherited, supervise};
+pub use supervise::{Inherited, supervise, tell_failure};

@@ -10,7 +10,7 @@ use keelbox_process::{Container, launch, receive, send};
 use keelbox_spec::op::{Op, namespace};
 use keelbox_spec::start::Start;
 use reporter::Reporter;
-pub(crate) use reporter::tell_failure;
+pub use reporter::tell_failure;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};

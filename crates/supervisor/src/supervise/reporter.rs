@@ -29,7 +29,7 @@ impl Report for Reporter<'_> {
 }
 
 /// Tells the first client which step failed.
-pub(crate) fn tell_failure(control: BorrowedFd<'_>, failed: Failed) {
+pub fn tell_failure(control: BorrowedFd<'_>, failed: Failed) {
     let fault = failed.fault;
     let event = Event::Failed {
         index: failed.index,
