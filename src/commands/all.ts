@@ -1,8 +1,10 @@
 import {commitCommand} from './commit';
 import {completionCommand} from './completion';
+import {containerCommands} from './container/all';
 import {cpCommand} from './cp';
 import type {CommandDefinition} from './definition';
 import {diffCommand} from './diff';
+import {eventsCommand} from './events';
 import {explainCommand} from './explain';
 import {exportCommand} from './export';
 import {groupCommands} from './groups';
@@ -16,11 +18,13 @@ import {volumeCommands} from './volume/all';
 
 export const allCommands: readonly CommandDefinition[] = [
   ...hotCommands,
+  ...containerCommands,
   ...imageCommands,
   ...volumeCommands,
   commitCommand,
   cpCommand,
   diffCommand,
+  eventsCommand,
   exportCommand,
   topCommand,
   infoCommand,

@@ -13,7 +13,6 @@ pub(crate) use change::freeze;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::ImageConfig;
 use keelbox_spec::request::{LifeRequest, RunRequest};
-use keelbox_spec::signals::signal_number;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stop::Ending;
@@ -289,12 +288,5 @@ impl Found {
     pub(crate) fn stop_timeout(&self) -> i64 {
         let asked = self.life().and_then(|life| life.stop_timeout);
         asked.unwrap_or(keelbox_spec::life::STOP_TIMEOUT)
-    }
-
-    /// The signal that `stop` sends.
-    pub(crate) fn stop_signal(&self) -> Result<i32, Failure> {
-        let usual = LifeRequest::default();
-        let asked = self.life().unwrap_or(&usual);
-        signal_number(keelbox_spec::life::stop_signal(asked, &self.image()))
     }
 }

@@ -11,7 +11,7 @@ use contents::{Contents, cgroups};
 use keelbox_process::{send, seqpacket_pair};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::ImageConfig;
-use keelbox_spec::life::life;
+use keelbox_spec::life::{health_test, life};
 use keelbox_spec::plan::{self, Plan};
 use keelbox_spec::request::RunRequest;
 use keelbox_spec::start::{Life, Start};
@@ -136,6 +136,21 @@ impl<'a> Planned<'a> {
     }
 }
 
+impl Planned<'_> {
+    fn life(&self) -> Result<Life, Failure> {
+        let (request, image) = (self.request.request.as_ref(), &self.image);
+        let mut life = life(request, image, "")?;
+        let test = health_test(&request.life.health, &image.healthcheck);
+        if let (Some(health), Some(test)) = (&mut life.health, test) {
+            let steps = plan::health(&self.plan, request, image, &self.place.id, test)?;
+            health.steps = steps.unwrap_or_default();
+        }
+        let labels = contents::labels(request, image);
+        life.labels = labels.into_iter().collect();
+        Ok(life)
+    }
+}
+
 impl<'a> Attempt<'a> {
     /// Plans first, so that what is wrong with the request leaves no trace; then makes.
     pub(crate) fn make(
@@ -146,7 +161,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<Self, Failure> {
         let existing = matches!(purpose, Purpose::Again(_));
         let planned = Planned::make(roots, request, fallback, purpose)?;
-        let mut life = life(&planned.request.request, &planned.image, "")?;
+        let mut life = planned.life()?;
         life.existing = existing;
         let stdio = Stdio::arrange(request, &life.log)?;
         storage::make_missing(&planned.request.request)?;

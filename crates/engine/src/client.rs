@@ -1,10 +1,11 @@
 //! Becoming the client of a container: this process is replaced, and Node's memory with it.
 
 use std::ffi::CString;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
 use keelbox_spec::failure::Failure;
 
+use crate::attach::ClientOptions;
 use crate::lifecycle::Running;
 use crate::spawn;
 use crate::stdio::null;
@@ -12,31 +13,50 @@ use crate::store::internal;
 
 /// Replaces this process by the client of a container. Returns only with the reason why that failed.
 #[must_use]
-pub fn attach(running: Running) -> Failure {
-    match exec_client(running) {
+pub fn attach(running: Running, options: &ClientOptions) -> Failure {
+    match exec_client(running, options) {
         Ok(never) => match never {},
         Err(failure) => failure,
     }
 }
 
-fn exec_client(running: Running) -> Result<std::convert::Infallible, Failure> {
-    let path = spawn::executable()?;
-    let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
+fn exec_client(
+    running: Running,
+    options: &ClientOptions,
+) -> Result<std::convert::Infallible, Failure> {
+    options.check()?;
     let [stdin, stdout, stderr] = running.ends;
     let mode = match (&running.console, running.interactive) {
-        (Some(_), true) => c"terminal",
-        (Some(_), false) => c"display",
-        (None, _) => c"pipes",
+        (Some(_), true) => "terminal",
+        (Some(_), false) => "display",
+        (None, _) if running.relayed && running.tty => "relayed-terminal",
+        (None, _) if running.relayed => "relayed",
+        (None, _) => "pipes",
     };
     let first = running.console.or(stdin);
     let fds = [Some(running.control), first, stdout, stderr];
-    place_fds(&fds, &nothing)
+    let words = ["attach".to_owned(), mode.to_owned()];
+    let role: Vec<_> = words
+        .into_iter()
+        .chain(options.words())
+        .map(|word| CString::new(word).unwrap_or_default())
+        .collect();
+    exec(&role, &fds)
+}
+
+/// Replaces this process by the executable in a role, with `fds` as its 3, 4, 5, ... where /dev/null stands for nothing.
+/// Returns only with the reason why that failed.
+pub(crate) fn exec(
+    role: &[CString],
+    fds: &[Option<OwnedFd>],
+) -> Result<std::convert::Infallible, Failure> {
+    let path = spawn::executable()?;
+    let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
+    place_fds(fds, &nothing)
         .map_err(|errno| internal("cannot pass fds to the client", errno.into()))?;
     let program =
         CString::new(path.clone().into_os_string().into_encoded_bytes()).unwrap_or_default();
-    let argv = [c"keelbox-runtime", c"attach", mode]
-        .map(std::ffi::CStr::to_owned)
-        .to_vec();
+    let argv = [&[c"keelbox-runtime".to_owned()], role].concat();
     let environment = std::env::vars_os().filter_map(|(key, value)| {
         let entry = [key.as_encoded_bytes(), b"=", value.as_encoded_bytes()].concat();
         CString::new(entry).ok()
@@ -52,13 +72,13 @@ fn exec_client(running: Running) -> Result<std::convert::Infallible, Failure> {
     ))
 }
 
-/// Puts the fds at 3, 4, 5, 6, where the client finds them; nothing else of this process survives execve.
+/// Puts the fds at 3, 4, 5, ..., where the client finds them; nothing else of this process survives execve.
 fn place_fds(fds: &[Option<OwnedFd>], nothing: &OwnedFd) -> rustix::io::Result<()> {
+    let after = RawFd::try_from(fds.len()).map_or(RawFd::MAX, |count| count.saturating_add(3));
+    let free = after.max(spawn::FIRST_FREE);
     let high: Vec<OwnedFd> = fds
         .iter()
-        .map(|fd| {
-            rustix::io::fcntl_dupfd_cloexec(fd.as_ref().unwrap_or(nothing), spawn::FIRST_FREE)
-        })
+        .map(|fd| rustix::io::fcntl_dupfd_cloexec(fd.as_ref().unwrap_or(nothing), free))
         .collect::<rustix::io::Result<_>>()?;
     for stream in [
         rustix::stdio::stdin(),

@@ -5,7 +5,6 @@
 //! holds the lock on its state directory.
 
 mod action;
-#[allow(dead_code, reason = "what calls it comes with the next commits")]
 mod attach;
 mod attempt;
 mod binaries;
@@ -28,9 +27,11 @@ mod host_root;
 mod ids;
 mod images;
 mod info;
+mod journal;
 mod layer_limits;
 mod lifecycle;
 mod list;
+mod logs;
 mod names;
 mod namespaces;
 mod outer;
@@ -52,6 +53,7 @@ mod volumes;
 mod watch;
 
 pub use action::{Action, Condition, act};
+pub use attach::{AttachRequest, ClientOptions, prepare_attach};
 pub use client::attach;
 pub use commit::{CommitRequest, Committed, commit};
 pub use diff::{Change, diff};
@@ -65,8 +67,10 @@ pub use images::{
     load, prune_images, remove_image, save, tag_image, untag_image,
 };
 pub use info::{HostReport, info};
+pub use journal::{EventsOptions, EventsStream, open_events};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
+pub use logs::{LogEntry, LogOptions, LogStream, LogsRequest, Waker, open_log, show_logs};
 pub use plan_view::{PlanView, StepView};
 pub use remove::{Removal, remove};
 pub use roots::Roots;

@@ -5,6 +5,9 @@
 //! waited for without end: a process that was stopped while it held it must not hold up a container.
 
 mod json;
+mod reader;
+
+pub use reader::EventsReader;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};

@@ -6,16 +6,23 @@
 //!
 //! Nothing here knows what a container is.
 
+mod backward;
 mod clock;
+mod cursor;
 mod events;
+mod files;
 mod journald;
 mod lines;
 mod log;
+mod source;
+mod watch;
 
 pub use clock::{TIME_LENGTH, Time};
-pub use events::{Event, record};
+pub use events::{Event, EventsReader, record};
 pub use journald::JournaldWriter;
-pub use log::{Bounds, LogWriter};
+pub use log::{Bounds, Entry, LogReader, LogWriter, Range};
+pub use source::{Source, Writer};
+pub use watch::{For, Watch, wait};
 
 /// One of the container's outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

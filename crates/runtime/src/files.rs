@@ -19,7 +19,7 @@ pub(crate) fn role() -> i32 {
     else {
         return FAILED;
     };
-    let (Some(start), Some(job)) = (read_message(message), read_job(job)) else {
+    let (Some(start), Some(job)) = (read_message(&message), read_job(job)) else {
         return FAILED;
     };
     keelbox_process::outlive_broken_pipes();

@@ -1,7 +1,7 @@
 //! `keelbox-runtime`: the executable beside the addon. Its first argument is a role.
 //!
 //! `supervise` starts a container from the message on fd 4 and stays beside it; `exec` does the same for a command in one
-//! that runs; `attach` is the client of either;
+//! that runs; `attach` is the client of either; `logs` shows what containers have printed;
 //! `unpack` and `pack` turn archives into directories and back. There is no
 //! `std` start-up (`#![no_main]`): it costs 20 system calls that nothing here needs.
 #![no_main]
@@ -15,6 +15,7 @@ use std::ffi::{c_char, c_int};
 mod exec;
 mod files;
 mod layers;
+mod logs;
 mod report;
 mod roles;
 mod seal;

@@ -21,6 +21,12 @@ export const namespacesOptions = {
     group: 'Isolation',
     help: 'Whose shared memory, semaphores and message queues; none: without /dev/shm',
   },
+  'share-ipc': {
+    kind: 'value',
+    value: 'NAME',
+    group: 'Isolation',
+    help: "Another container's shared memory, as --ipc container:NAME has it",
+  },
   uts: {
     kind: 'value',
     value: 'private|host|container:NAME|ns:PATH',

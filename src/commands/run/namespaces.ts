@@ -1,5 +1,5 @@
 /** `--network`, `--pid`, `--ipc`, `--uts`, `--cgroupns` and `--userns`: words for the engine, which knows what they mean. */
-import {notYet} from '../../errors/keelbox-error';
+import {KeelboxError, notYet} from '../../errors/keelbox-error';
 import type {NamespacesRequest, RunRequest} from '../../native';
 import type {RunOptions} from './request';
 
@@ -11,7 +11,7 @@ export function readNamespaces(options: RunOptions): Pick<RunRequest, 'network' 
   if (network !== undefined && !OURS.test(network)) throw notYet(`keelbox run --network ${network}`);
   const namespaces: NamespacesRequest = {
     ...given('pid', options.pid),
-    ...given('ipc', options.ipc),
+    ...given('ipc', ipcOf(options)),
     ...given('uts', options.uts),
     ...given('cgroup', options.cgroupns),
     ...given('timeOffset', options['time-offset']),
@@ -25,6 +25,16 @@ export function readNamespaces(options: RunOptions): Pick<RunRequest, 'network' 
     ...(userns !== undefined && {userns}),
     ...(Object.keys(namespaces).length > 0 && {namespaces}),
   };
+}
+
+/** The short form stands for the long one. */
+function ipcOf(options: RunOptions): string | undefined {
+  const other = options['share-ipc'];
+  if (other === undefined) return options.ipc;
+  if (options.ipc === undefined) return `container:${other}`;
+  throw new KeelboxError('ERR_KEELBOX_USAGE', '--share-ipc and --ipc are two answers to one question', {
+    hint: `leave one of them out; --ipc container:${other} is the same`,
+  });
 }
 
 function some<K extends string>(key: K, list: readonly string[]): {[key in K]?: string[]} {

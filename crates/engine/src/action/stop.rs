@@ -97,16 +97,7 @@ pub(crate) fn kill(roots: &Roots, found: &Found, signal: &str) -> Result<(), Fai
     let Some(control) = state.and_then(|_| Control::connect(roots, &found.id)) else {
         return Err(not_running(&found.reference));
     };
-    let ends = signal == KILL || signal == found.stop_signal()?;
-    let asked = if ends {
-        control.ask(&Request::Stop {
-            signal,
-            milliseconds: Some(u64::MAX),
-        })
-    } else {
-        control.ask(&Request::Signal(signal))
-    };
-    if !asked {
+    if !control.ask(&Request::Signal(signal)) {
         return Err(not_running(&found.reference));
     }
     if signal == KILL {

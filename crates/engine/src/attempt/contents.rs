@@ -117,8 +117,8 @@ impl Contents<'_> {
             mounted_images: mounted_images.into_iter().collect(),
             layers: layers.into_iter().collect(),
             binaries: binaries::key_of(&image.root),
-            request: Some(Box::new(kept(request))),
             exec: Some(Box::new(ExecRecord::of(plan, request, image))),
+            request: Some(Box::new(kept(request))),
             image_config: image.stored.as_ref().map(|_| Box::new(image.clone())),
             begun,
             restart: None,
@@ -156,7 +156,7 @@ pub(super) fn cgroups(plan: &Plan) -> impl Iterator<Item = &CStr> {
 }
 
 /// The image's, and over them the user's.
-fn labels(request: &RunRequest, image: &ImageConfig) -> BTreeMap<String, String> {
+pub(super) fn labels(request: &RunRequest, image: &ImageConfig) -> BTreeMap<String, String> {
     let mut labels = image.labels.clone();
     labels.extend(config::pairs(&request.confinement.labels));
     labels

@@ -1,17 +1,27 @@
 //! An event as a line of JSON. The time comes first, so that a reader need not parse what it will not show.
 
 use super::Event;
-use crate::clock::Time;
+use crate::clock::{TIME_LENGTH, Time};
 
 /// Attributes may be labels, which strangers choose: as many as fit into this.
 const LONGEST: usize = 32 * 1024;
 
 /// The longest of the texts that are always there.
-const LONGEST_TEXT: usize = 4 * 1024;
+const LONGEST_TEXT: usize = 1024;
+
+/// When what this line tells was recorded. None: it is no such line, or not a whole one.
+pub(super) fn time(line: &[u8]) -> Option<Time> {
+    let rest = line.strip_prefix(TIME)?;
+    let is_whole = rest.ends_with(b"\"}}") && str::from_utf8(rest).is_ok();
+    Time::parse(rest.get(..TIME_LENGTH)?).filter(|_| is_whole)
+}
+
+/// How every line begins.
+const TIME: &[u8] = br#"{"time":""#;
 
 /// Appends the event and a newline.
 pub(super) fn write(line: &mut Vec<u8>, time: Time, event: &Event<'_>) {
-    line.extend_from_slice(br#"{"time":""#);
+    line.extend_from_slice(TIME);
     line.extend_from_slice(&time.text());
     for (key, text) in [
         (&b"\",\"type\":"[..], event.kind),

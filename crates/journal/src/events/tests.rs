@@ -102,3 +102,83 @@ fn many_writers_tear_no_line_and_keep_the_bound() {
     assert!(last.values().all(|&last| last == 1249));
     assert!(count > 3000);
 }
+
+fn read(scratch: &Scratch, since: Option<Time>, until: Option<Time>) -> EventsReader {
+    let directory = scratch.fd().try_clone_to_owned().unwrap();
+    EventsReader::open(directory, since, until).unwrap()
+}
+
+fn names(reader: &mut EventsReader) -> Vec<String> {
+    let mut found = Vec::new();
+    while let Some(line) = reader.read().unwrap() {
+        let start = line.find("\"name\":\"").unwrap() + 8;
+        found.push(line[start..].split('"').next().unwrap().to_owned());
+    }
+    found
+}
+
+#[test]
+fn a_reader_without_a_beginning_sees_what_comes_from_now_on() {
+    let scratch = Scratch::new();
+    record(scratch.fd(), &event("before", &[]));
+    let mut reader = read(&scratch, None, None);
+    assert!(names(&mut reader).is_empty());
+    record(scratch.fd(), &event("after", &[]));
+    assert_eq!(names(&mut reader), ["after"]);
+    assert_eq!(
+        names(&mut read(&scratch, Some(Time::MIN), None)),
+        ["before", "after"]
+    );
+}
+
+#[test]
+fn times_bound_what_a_reader_sees() {
+    let scratch = Scratch::new();
+    record(scratch.fd(), &event("one", &[]));
+    let between = Time::now();
+    std::thread::sleep(Duration::from_millis(1));
+    record(scratch.fd(), &event("two", &[]));
+    assert_eq!(names(&mut read(&scratch, Some(between), None)), ["two"]);
+    assert_eq!(
+        names(&mut read(&scratch, Some(Time::MIN), Some(between))),
+        ["one"]
+    );
+}
+
+#[test]
+fn readers_pass_over_what_is_no_event() {
+    let scratch = Scratch::new();
+    let time = String::from_utf8(Time::now().text().to_vec()).unwrap();
+    let torn = format!("{{\"time\":\"{time}\",\"type\":\"conta\n\0\0\0\n{{}}\n[]\nrubbish\n");
+    scratch.write("events", torn.as_bytes());
+    record(scratch.fd(), &event("web", &[]));
+    assert_eq!(names(&mut read(&scratch, Some(Time::MIN), None)), ["web"]);
+}
+
+#[test]
+fn a_reader_beside_writers_sees_every_event_once() {
+    let scratch = Scratch::new();
+    let padding = "x".repeat(300);
+    let mut reader = read(&scratch, None, None);
+    let mut counts = [0_u32; 4];
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (scratch, padding) = (&scratch, &padding);
+            scope.spawn(move || {
+                for number in 0..1500 {
+                    let name = format!("{writer}-{number}");
+                    record(scratch.fd(), &event(&name, &[("padding", padding)]));
+                }
+            });
+        }
+        while counts.iter().sum::<u32>() < 6000 {
+            for name in names(&mut reader) {
+                let (writer, number) = name.split_once('-').unwrap();
+                let next = &mut counts[writer.parse::<usize>().unwrap()];
+                assert_eq!(number.parse(), Ok(*next));
+                *next += 1;
+            }
+        }
+    });
+    assert_eq!(scratch.names().len(), 3);
+}

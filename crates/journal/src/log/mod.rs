@@ -4,11 +4,14 @@
 //! text whose line goes on in the next record of the same output, so a newline follows the texts of `F` only. A text has no
 //! newline in it, whatever the container writes, so it cannot look like another record.
 
+mod entry;
+mod reader;
+mod tail;
 mod writer;
 
+pub use entry::Entry;
+pub use reader::{LogReader, Range};
 pub use writer::{Bounds, LogWriter};
-
-use std::ffi::CString;
 
 use crate::clock::TIME_LENGTH;
 
@@ -17,12 +20,3 @@ pub(crate) const HEADER: usize = TIME_LENGTH + 1 + 6 + 1 + 1 + 1;
 
 /// The file that is written to.
 pub(crate) const NAME: &str = "log";
-
-/// `log`, or `log.N`, the older the higher.
-pub(crate) fn file_name(base: &str, number: u32) -> CString {
-    let name = match number {
-        0 => base.to_owned(),
-        number => format!("{base}.{number}"),
-    };
-    CString::new(name).unwrap_or_default()
-}

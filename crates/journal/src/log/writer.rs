@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use keelbox_sys::Errno;
 use rustix::fs::{AtFlags, Mode, OFlags};
 
-use super::{HEADER, NAME, file_name};
+use super::{HEADER, NAME};
 use crate::Stream;
 use crate::clock::{TIME_LENGTH, Time};
+use crate::files::file_name;
 use crate::lines::{LONGEST_PIECE, Piece, Splitter};
 
 /// Bounds of a log. Nothing is smaller than 1 KiB or more than 512 files, whatever they say.

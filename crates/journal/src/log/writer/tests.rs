@@ -70,7 +70,7 @@ fn files_stay_below_their_bound_and_the_newest_are_kept() {
             log.write(Stream::Stdout, format!("line {number}\n").as_bytes());
         }
         let names: Vec<_> = (0..max_files)
-            .map(|number| file_name(NAME, number).into_string().unwrap())
+            .map(|number| file_name(NAME, number))
             .collect();
         assert_eq!(scratch.names(), names);
         let mut numbers = Vec::new();
