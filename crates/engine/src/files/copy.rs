@@ -334,7 +334,7 @@ fn unpack_host(
     goal: &Goal,
     input: BorrowedFd<'_>,
 ) -> Result<Worker, Failure> {
-    let directory = open_directory(&goal.directory)?;
+    let directory = open_directory(&goal.directory).map_err(|failure| failure.exit_code(1))?;
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     let one = |outside| IdMap {
         inside: 0,

@@ -5,18 +5,21 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use keelbox_layer::Fault;
 use keelbox_layer::files::{FileAnswer, FileJob};
 use keelbox_layer::job::{self, Answer};
-use keelbox_process::{receive, seqpacket_pair};
+use keelbox_process::{receive, send, seqpacket_pair};
 use keelbox_spec::failure::{Code, Failure};
-use keelbox_spec::plan;
+use keelbox_spec::plan::{self, PlanStep};
 use keelbox_spec::start::Start;
+use keelbox_supervisor::protocol::{Event, Request};
 use keelbox_sys::Errno;
 
+use crate::action::Found;
+use crate::attempt::rest::Rest;
 use crate::exec::target::Target;
 use crate::lifecycle::reap;
 use crate::roots::Roots;
-use crate::spawn;
 use crate::stdio::null;
 use crate::store::internal;
+use crate::{spawn, translate};
 
 /// One that is at work.
 pub(super) struct Serving {
@@ -25,6 +28,8 @@ pub(super) struct Serving {
     control: OwnedFd,
     answer: OwnedFd,
     pid: i32,
+    /// Held until the work is done.
+    _entered: Entered,
 }
 
 /// Starts a job. `data` is what it reads or writes.
@@ -38,11 +43,11 @@ pub(super) fn serve(
     job: &FileJob,
     data: BorrowedFd<'_>,
 ) -> Result<Serving, Failure> {
-    let target = Target::find(roots, reference)?;
-    let steps = plan::serve(&target.record, &target.place)?;
+    let entered = Entered::of(roots, reference)?;
+    let steps = entered.steps();
     let message = Start {
         version: keelbox_spec::start::VERSION,
-        id: target.place.id.clone(),
+        id: entered.id(),
         steps: steps
             .iter()
             .map(|step| (step.side, step.op.clone()))
@@ -55,7 +60,7 @@ pub(super) fn serve(
     let encoded =
         job::encode(job).ok_or_else(|| internal("cannot encode the job", Errno::EINVAL))?;
     let (message, job) = (spawn::message(&message)?, spawn::message(&encoded)?);
-    let (control, theirs) = target.socket()?;
+    let (control, theirs) = entered.socket()?;
     let (answer, answers) =
         seqpacket_pair().map_err(|errno| internal("cannot make a socket", errno))?;
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
@@ -72,7 +77,7 @@ pub(super) fn serve(
     ];
     let pid = spawn::spawn(&[c"files"], &fds)?;
     drop((theirs, answers));
-    if let Err(failure) = target.hear(&control, &steps) {
+    if let Err(failure) = entered.hear(&control) {
         drop(control);
         reap(pid);
         return Err(failure);
@@ -82,7 +87,102 @@ pub(super) fn serve(
         control,
         answer,
         pid,
+        _entered: entered,
     })
+}
+
+/// A container whose files are looked after.
+enum Entered {
+    /// One that runs, with all that is mounted in it.
+    Running(Box<Target>, Vec<PlanStep>),
+    /// One that does not: its root is made for this.
+    Rest(String, Box<Rest>),
+}
+
+impl Entered {
+    fn of(roots: &Roots, reference: &str) -> Result<Self, Failure> {
+        let found = Found::look_up(roots, reference)?;
+        if found.is_running(roots) {
+            let target = Target::find(roots, reference)?;
+            let steps = plan::serve(&target.record, &target.place)?;
+            return Ok(Self::Running(Box::new(target), steps));
+        }
+        let config = found.config()?;
+        let request = config.request.as_deref().ok_or_else(|| {
+            Failure::new(
+                Code::State,
+                format!("container {reference} says nothing of what its root is made of"),
+            )
+            .hint("it was made by an earlier version: remove it, and make it again")
+        })?;
+        let rest = Rest::of(roots, config, request)?;
+        Ok(Self::Rest(found.id.clone(), Box::new(rest)))
+    }
+
+    fn id(&self) -> String {
+        match self {
+            Self::Running(target, _) => target.place.id.clone(),
+            Self::Rest(id, _) => id.clone(),
+        }
+    }
+
+    fn steps(&self) -> &[PlanStep] {
+        match self {
+            Self::Running(_, steps) => steps,
+            Self::Rest(_, rest) => &rest.steps,
+        }
+    }
+
+    /// A socket pair, with the first message in it when there are fds to be passed on.
+    fn socket(&self) -> Result<(OwnedFd, OwnedFd), Failure> {
+        let rest = match self {
+            Self::Running(target, _) => return target.socket(),
+            Self::Rest(_, rest) => rest,
+        };
+        let (ours, theirs) =
+            seqpacket_pair().map_err(|errno| internal("cannot make a socket pair", errno))?;
+        if !rest.namespaces.is_empty() {
+            let fds: Vec<_> = rest.namespaces.iter().map(AsFd::as_fd).collect();
+            send(&ours, &Request::Namespaces, &fds)
+                .map_err(|errno| internal("cannot pass namespaces on", errno))?;
+        }
+        Ok((ours, theirs))
+    }
+
+    /// Waits until the process serves.
+    fn hear(&self, control: &OwnedFd) -> Result<(), Failure> {
+        let rest = match self {
+            Self::Running(target, steps) => return target.hear(control, steps).map(drop),
+            Self::Rest(_, rest) => rest,
+        };
+        match receive::<Event>(control)
+            .ok()
+            .flatten()
+            .map(|received| received.message)
+        {
+            Some(Event::Failed {
+                index,
+                call,
+                errno,
+                note,
+            }) => {
+                let errno = Errno::from_raw(errno);
+                let step = usize::try_from(index)
+                    .ok()
+                    .and_then(|index| rest.steps.get(index));
+                Err(step.map_or_else(
+                    || Failure::new(Code::Runtime, format!("{call}: {}", errno.text())),
+                    |step| translate::step_failure(step, &call, errno, &note),
+                ))
+            }
+            Some(_) => Ok(()),
+            None => Err(Failure::new(
+                Code::Runtime,
+                "the process that looks after files ended before it could begin",
+            )
+            .hint("try again; if it happens again, report it with the output of keelbox info")),
+        }
+    }
 }
 
 impl Serving {
@@ -104,7 +204,7 @@ impl Serving {
                 ),
             )
             .why("it was killed, or the container has ended")
-            .hint("try again while the container runs, or when it has ended")
+            .hint("try again")
         };
         let received = received.ok().flatten().ok_or_else(lost)?;
         match received.message {

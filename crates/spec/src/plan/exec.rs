@@ -4,8 +4,10 @@
 //! configuration, so that a command which comes later has the same user, environment, limits and rights, whatever has become
 //! of the image and of the containers whose namespaces were joined.
 
+mod apart;
 mod record;
 
+pub use apart::serve_apart;
 use keelbox_seccomp::{Arch, compile, nested_profile};
 pub use record::{ExecRecord, SeccompRecord};
 
