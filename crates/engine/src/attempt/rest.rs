@@ -19,6 +19,8 @@ pub(crate) struct Rest {
     pub(crate) steps: Vec<PlanStep>,
     /// Namespaces of others that the steps name.
     pub(crate) namespaces: Vec<OwnedFd>,
+    /// The host's ids of the container's root and its group: who makes its overlays.
+    pub(crate) base: (u32, u32),
     place: Option<Place>,
     _ids: OwnedFd,
     _layers: Option<OwnedFd>,
@@ -51,7 +53,9 @@ impl Rest {
                 }
             }
         }
+        let choices = &planned.plan.choices;
         Ok(Self {
+            base: (choices.base, choices.group_base),
             steps: plan::serve_apart(planned.plan),
             namespaces: planned.looked.fds,
             place: Some(place),

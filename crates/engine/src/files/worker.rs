@@ -45,6 +45,7 @@ pub(super) fn serve(
 ) -> Result<Serving, Failure> {
     let entered = Entered::of(roots, reference)?;
     let steps = entered.steps();
+    let (base, group_base) = entered.base();
     let message = Start {
         version: keelbox_spec::start::VERSION,
         id: entered.id(),
@@ -52,6 +53,8 @@ pub(super) fn serve(
             .iter()
             .map(|step| (step.side, step.op.clone()))
             .collect(),
+        base,
+        group_base,
         ..Start::default()
     };
     let message = message
@@ -123,6 +126,13 @@ impl Entered {
         match self {
             Self::Running(target, _) => target.place.id.clone(),
             Self::Rest(id, _) => id.clone(),
+        }
+    }
+
+    fn base(&self) -> (u32, u32) {
+        match self {
+            Self::Running(..) => (0, 0),
+            Self::Rest(_, rest) => rest.base,
         }
     }
 

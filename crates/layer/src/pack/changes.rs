@@ -196,12 +196,11 @@ impl Packer {
     }
 }
 
+/// Hears of a change.
+pub(super) type Tell<'a> = &'a mut dyn FnMut(Change, &[u8]) -> Result<(), Fault>;
+
 /// Calls `tell` for each change, parents after what is in them.
-pub(super) fn list(
-    upper: OwnedFd,
-    lower: Option<OwnedFd>,
-    tell: &mut dyn FnMut(Change, &[u8]) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+pub(super) fn list(upper: OwnedFd, lower: Option<OwnedFd>, tell: Tell<'_>) -> Result<(), Fault> {
     let mut list = List {
         path: Vec::new(),
         tell,
@@ -211,7 +210,7 @@ pub(super) fn list(
 
 struct List<'a> {
     path: Vec<u8>,
-    tell: &'a mut dyn FnMut(Change, &[u8]) -> Result<(), Fault>,
+    tell: Tell<'a>,
 }
 
 impl List<'_> {
