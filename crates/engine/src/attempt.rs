@@ -2,6 +2,7 @@
 
 mod contents;
 mod hear;
+pub(crate) mod rest;
 
 use std::borrow::Cow;
 use std::ffi::CString;

@@ -21,7 +21,9 @@ mod without;
 use std::path::PathBuf;
 
 pub use choices::{Choices, is_hostname};
-pub use exec::{ExecCommand, ExecRecord, ExecTarget, SeccompRecord, exec, health, serve};
+pub use exec::{
+    ExecCommand, ExecRecord, ExecTarget, SeccompRecord, exec, health, serve, serve_apart,
+};
 pub use root::{has_plain_root, layer_names};
 pub use slots::{
     DATA as DATA_SLOT, DEV as DEV_SLOT, PROC as PROC_SLOT, PTS as PTS_SLOT, slot_path,
