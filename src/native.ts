@@ -9,11 +9,13 @@ import type {ExecNative} from './border/exec';
 import type {ExportNative} from './border/export';
 import type {FilesNative} from './border/files';
 import type {ImagesNative} from './border/images';
+import type {JournalNative} from './border/journal';
 import type {NamespacesRequest} from './border/namespaces';
 
 export type * from './border/containers';
 export type * from './border/exec';
 export type * from './border/files';
+export type * from './border/journal';
 export type {NamespacesRequest} from './border/namespaces';
 
 import type {MountRequest, StorageRequest} from './border/storage';
@@ -188,7 +190,14 @@ export interface HostReport {
 /**
  * The addon. A failing call throws an `Error` that also carries the fields of `NativeErrorFields`.
  */
-export interface Native extends ContainersNative, ExecNative, ExportNative, FilesNative, ImagesNative, VolumesNative {
+export interface Native
+  extends ContainersNative,
+    ExecNative,
+    ExportNative,
+    FilesNative,
+    ImagesNative,
+    JournalNative,
+    VolumesNative {
   /** Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. */
   prepare(request: RunRequest, onStep?: (step: StepDone) => void): Started;
   /** Replaces this process by the attach client of a container that `prepare` started. Never returns on success. */

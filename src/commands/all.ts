@@ -1,6 +1,7 @@
 import {completionCommand} from './completion';
 import {containerCommands} from './container/all';
 import type {CommandDefinition} from './definition';
+import {eventsCommand} from './events';
 import {explainCommand} from './explain';
 import {exportCommand} from './export';
 import {groupCommands} from './groups';
@@ -16,6 +17,7 @@ export const allCommands: readonly CommandDefinition[] = [
   ...containerCommands,
   ...imageCommands,
   ...volumeCommands,
+  eventsCommand,
   exportCommand,
   infoCommand,
   explainCommand,

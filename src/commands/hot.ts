@@ -4,6 +4,7 @@ import {hottestCommands} from './hottest';
 import {imagesCommand} from './images';
 import {inspectCommand} from './inspect';
 import {killCommand} from './kill';
+import {logsCommand} from './logs';
 import {rmCommand} from './rm';
 import {startCommand} from './start';
 import {stopCommand} from './stop';
@@ -13,6 +14,7 @@ export const hotCommands: readonly CommandDefinition[] = [
   ...hottestCommands,
   imagesCommand,
   inspectCommand,
+  logsCommand,
   rmCommand,
   startCommand,
   stopCommand,

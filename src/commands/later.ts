@@ -3,7 +3,6 @@ import {notYet} from '../errors/keelbox-error';
 import {type CommandDefinition, commandName} from './definition';
 
 const laterVerbs: Readonly<Record<string, string>> = {
-  'logs, container logs': 'Show what a container has printed',
   'stats, container stats': 'Show what containers use of the machine',
   'top, container top': 'Show the processes of a container, or a live view of all',
   'port, container port': 'Show the published ports of a container',
@@ -46,7 +45,6 @@ const laterVerbs: Readonly<Record<string, string>> = {
   'volume unmount': 'Unmount a volume',
   'volume reload': 'Read the list of volumes again',
   'system df': 'Show what images, containers and volumes take on disk',
-  'system events, events': 'Follow what happens to containers and images',
   'system migrate': 'Bring the state to the format of this version',
   'system renumber': 'Renumber locks',
   'system reset': 'Remove everything',

@@ -9,8 +9,13 @@ const stderrFd = 2;
  * close-on-exec, and the fd is the container's later.
  */
 export function writeOut(text: string): void {
+  canWriteOut(text);
+}
+
+/** The same, for what goes on without end. False: nobody reads it any more. */
+export function canWriteOut(text: string): boolean {
   try {
-    writeAll(stdoutFd, Buffer.from(text));
+    return writeAll(stdoutFd, Buffer.from(text));
   } catch (cause) {
     const {code} = cause as NodeJS.ErrnoException;
     const why = code === 'ENOSPC' ? 'the disk that it leads to is full (ENOSPC)' : String(cause);
@@ -27,7 +32,8 @@ export function writeErr(text: string): void {
   }
 }
 
-function writeAll(fd: number, bytes: Buffer): void {
+/** False: the reader has gone. */
+function writeAll(fd: number, bytes: Buffer): boolean {
   let written = 0;
   while (written < bytes.length) {
     try {
@@ -35,11 +41,12 @@ function writeAll(fd: number, bytes: Buffer): void {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       // The reader has what it wanted (`keelbox ps | head -1`).
-      if (code === 'EPIPE') return;
+      if (code === 'EPIPE') return false;
       if (code !== 'EAGAIN') throw error;
       pause();
     }
   }
+  return true;
 }
 
 /** The pipe is non-blocking (another process made it so) and full: wait a moment without an event loop. */

@@ -168,10 +168,9 @@ impl Open {
         Ok(handle)
     }
 
-    fn call(&self, handle: u32, answer: Answer) -> bool {
+    fn calls(&self, handle: u32) -> Option<Sender<Answer>> {
         let opened = self.opened();
-        let calls = opened.1.get(&handle).map(|opened| &opened.calls);
-        calls.is_some_and(|calls| calls.send(answer).is_ok())
+        Some(opened.1.get(&handle)?.calls.clone())
     }
 
     fn close(&self, handle: u32) {
@@ -189,15 +188,16 @@ fn serve(mut stream: Stream, calls: &Receiver<Answer>) {
     }
 }
 
-fn next<'env>(env: &'env Env, handle: u32) -> Result<Object<'env>> {
+fn next(env: &Env, handle: u32) -> Result<Object<'_>> {
+    // A promise that nobody resolves would keep Node's event loop alive.
+    let calls = OPEN.calls(handle).ok_or_else(gone)?;
     let (deferred, promise) = env.create_deferred()?;
     let answer: Answer = Box::new(move |more| {
         // Made into an error there: only JavaScript's own thread can.
         deferred.resolve(move |env: Env| or_throw(&env, more.map(More::into_values)));
     });
-    if OPEN.call(handle, answer) {
-        Ok(promise)
-    } else {
-        Err(gone())
+    if let Err(unsent) = calls.send(answer) {
+        (unsent.0)(Ok(More::Nothing));
     }
+    Ok(promise)
 }

@@ -1,8 +1,8 @@
-//! The journal of events: what happens to containers, images and volumes, written by whoever does it.
+//! The journal of events, read: for the command line and the library. `event` writes to it.
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use keelbox_journal::{Event, EventsReader, For, Time, Watch, wait};
+use keelbox_journal::{EventsReader, For, Time, Watch, wait};
 use keelbox_spec::failure::Failure;
 use serde::Deserialize;
 
@@ -21,13 +21,6 @@ pub(crate) fn directory(roots: &Roots) -> Result<OwnedFd, Failure> {
         make_if_missing(&path)?;
         open_directory(&path)
     })
-}
-
-/// Records an event. Best effort: what cannot be recorded has happened all the same.
-pub fn record_event(roots: &Roots, event: &Event<'_>) {
-    if let Ok(directory) = directory(roots) {
-        keelbox_journal::record(directory.as_fd(), event);
-    }
 }
 
 /// Which events are wanted. Times are nanoseconds since the epoch as text.

@@ -60,7 +60,7 @@ pub use images::{
     load, prune_images, remove_image, save, tag_image, untag_image,
 };
 pub use info::{HostReport, info};
-pub use journal::{EventsOptions, EventsStream, open_events, record_event};
+pub use journal::{EventsOptions, EventsStream, open_events};
 pub use lifecycle::{Running, Started, StepDone, plan, start};
 pub use list::{ContainerSummary, list};
 pub use logs::{LogEntry, LogOptions, LogStream, LogsRequest, Waker, open_log, show_logs};

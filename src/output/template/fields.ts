@@ -4,6 +4,7 @@ import {isRecord, textOf} from './values';
 /** Fields that hold maps with keys of the user's: one that is not there is empty, not a mistake. */
 const maps = new Set([
   'Annotations',
+  'Attributes',
   'DriverOpts',
   'ExposedPorts',
   'GraphDriver',

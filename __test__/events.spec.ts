@@ -1,0 +1,152 @@
+/** `keelbox events`: the journal, filtered, shown and followed. */
+import {renameSync} from 'node:fs';
+import path from 'node:path';
+import {homeOf, keelbox} from './helpers/cli';
+import {at, Following, writeEvents} from './helpers/journal';
+import {lane, type Who} from './helpers/lane';
+
+const test = lane({host: true, guest: true, rootless: true});
+
+const id = 'f00d'.repeat(16);
+const other = 'beef'.repeat(16);
+
+/** The journal is one for the whole file, so all of it is written once. */
+const events = [
+  {action: 'create', attributes: {image: 'alpine:3', tier: 'db'}},
+  {action: 'start', attributes: {image: 'alpine:3', tier: 'db'}},
+  {action: 'health_status: healthy', attributes: {image: 'alpine:3'}},
+  {action: 'create', id: other, name: 'website', attributes: {image: 'host', note: 'a\nb\x1b[0m'}},
+  {action: 'exec_start: sh -c true', id: other, name: 'website', attributes: {image: 'host'}},
+  {action: 'die', attributes: {image: 'alpine:3', exitCode: '137', tier: 'db'}},
+  {action: 'tag', type: 'image', id: `sha256:${id}`, name: 'alpine:3'},
+  {action: 'create', type: 'volume', id: 'web', name: 'web'},
+];
+
+/** One that happens now. */
+const fresh = (action: string, name = 'new') => ({
+  action,
+  name,
+  time: new Date().toISOString().replace('Z', '000000Z'),
+});
+
+const written = new Set<boolean>();
+
+async function shown(who: Who, ...args: string[]): Promise<string> {
+  if (!written.has(who.asUser)) {
+    written.add(who.asUser);
+    writeEvents(who, events);
+  }
+  const {exitCode, stdout, stderr} = await keelbox(['events', '--since', at(0), '--until', at(59), ...args], who);
+  return exitCode === 0 ? stdout : `${exitCode}: ${stderr}`;
+}
+
+test.asEach("an event is docker's line", async (t, who) => {
+  const lines = (await shown(who)).split('\n');
+  t.is(lines.length, events.length + 1);
+  t.is(lines[0], `${at(0)} container create ${id} (image=alpine:3, name=web, tier=db)`);
+  t.is(lines[3], `${at(3)} container create ${other} (image=host, name=website, note=a\\x0ab\\x1b[0m)`);
+  t.is(lines[7], `${at(7)} volume create web (name=web)`);
+});
+
+test.serial('filters have the meaning that docker gives them', async t => {
+  const seconds = async (...filters: string[]) => {
+    const text = await shown(
+      {asUser: false},
+      ...filters.flatMap(filter => ['--filter', filter]),
+      '--format',
+      '{{.Time}}',
+    );
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map(time => Number(time) - Date.parse(at(0)) / 1000)
+      .join(' ');
+  };
+  t.is(await seconds('container=web'), '0 1 2 3 4 5', 'the beginning of a name');
+  t.is(await seconds('container=beef'), '3 4', 'the beginning of an id');
+  t.is(await seconds('name=web', 'type=container'), '0 1 2 5', 'a whole name');
+  t.is(await seconds('event=start'), '1');
+  t.is(await seconds('event=health_status'), '2');
+  t.is(await seconds('event=exec_start', 'event=die'), '4 5', 'one key: any of them');
+  t.is(await seconds('event=create', 'type=volume'), '7', 'several keys: all of them');
+  t.is(await seconds('image=alpine'), '0 1 2 5 6');
+  t.is(await seconds('image=alpine:3', 'type=image'), '6');
+  t.is(await seconds('label=tier=db', 'label=exitCode=137'), '5', 'all labels');
+  t.is(await seconds('volume=web'), '7');
+  t.is(await seconds('type=image', 'type=volume'), '6 7');
+  const wrong = await keelbox(['events', '--filter', 'colour=red']);
+  t.is(wrong.exitCode, 125);
+  t.regex(wrong.stderr, /unknown filter "colour".*container, event, image, label, name, type, volume/s);
+});
+
+test.serial("JSON is docker's, ours with --json, and templates have docker's fields", async t => {
+  const who = {asUser: false};
+  const filter = ['--filter', 'event=die'];
+  const [line = ''] = (await shown(who, ...filter, '--format', 'json')).split('\n');
+  const seconds = Date.parse(at(5)) / 1000;
+  t.true(line.endsWith(`"time":${seconds},"timeNano":${seconds}000000000}`));
+  t.like(JSON.parse(line), {
+    status: 'die',
+    id,
+    from: 'alpine:3',
+    Type: 'container',
+    Action: 'die',
+    Actor: {ID: id, Attributes: {name: 'web', image: 'alpine:3', exitCode: '137', tier: 'db'}},
+    scope: 'local',
+  });
+  t.is(await shown(who, ...filter, '--format', '{{json .}}'), `${line}\n`);
+  t.is(
+    await shown(
+      who,
+      ...filter,
+      '--format',
+      '{{.Type}} {{.Status}} {{.Actor.Attributes.exitCode}} {{.Actor.Attributes.no}}',
+    ),
+    'container die 137 <no value>\n',
+  );
+  const ours = JSON.parse(await shown(who, ...filter, '--json'));
+  t.deepEqual(ours, {
+    time: at(5),
+    type: 'container',
+    action: 'die',
+    id,
+    attributes: {name: 'web', image: 'alpine:3', exitCode: '137', tier: 'db'},
+  });
+  const wrong = await keelbox(['events', '--format', '{{.Nope}}']);
+  t.is(wrong.exitCode, 125, 'said at once, before there is an event');
+  t.regex(wrong.stderr, /unknown field .Nope/);
+});
+
+test.serial('the past has an end, with or without a beginning', async t => {
+  const who = {asUser: false};
+  await shown(who);
+  const count = async (...args: string[]) => (await keelbox(['events', ...args])).stdout.split('\n').length - 1;
+  t.is(await count('--until', at(2)), 3);
+  t.is(await count('--stream=false'), events.length);
+  t.is(await count('--stream=false', '--since', at(6)), 2);
+  t.is(await count('--since', at(2), '--until', at(4)), 3);
+});
+
+test.serial('what comes is followed, over a renamed file, until nobody reads or a time has passed', async t => {
+  const who = {asUser: false};
+  await shown(who);
+  const following = new Following(['events', '--filter', 'container=new', '--format', '{{.Action}}'], who);
+  const all = new Following(['events', '--since', at(7), '--until', '-15s', '--format', '{{.Action}}'], who);
+  t.true(await all.says('create\n'), 'it reads from the journal by now');
+  // The other one says nothing of its readiness: it is there when one of these has come.
+  for (let attempt = 0; attempt < 100 && following.stdout === ''; attempt += 1) {
+    writeEvents(who, [fresh('first')]);
+    await following.says('first', 200);
+  }
+  const journal = path.join(homeOf().root, 'journal');
+  writeEvents(who, [fresh('second')]);
+  renameSync(path.join(journal, 'events'), path.join(journal, 'events.1'));
+  writeEvents(who, [fresh('third'), fresh('not', 'other')]);
+  t.true(await following.says('third\n'));
+  t.regex(following.stdout, /^(first\n)+second\nthird\n$/);
+  following.child.stdout?.destroy();
+  writeEvents(who, [fresh('fourth')]);
+  t.deepEqual(await following.ended, {exitCode: 0, signal: null});
+  t.deepEqual(await all.ended, {exitCode: 0, signal: null});
+  t.regex(all.stdout, /^create\n(first\n)+second\nthird\nnot\nfourth\n$/);
+});
