@@ -54,10 +54,12 @@ export interface CommitRequest {
   image?: string;
   message?: string;
   author?: string;
-  /** Dockerfile instructions. */
-  changes?: string[];
-  /** Freeze a running container meanwhile. Default true. */
+  /** What Dockerfile instructions came to, in docker's words: `Env`, `Cmd`, ... */
+  config?: Record<string, unknown>;
+  /** Freeze a running container meanwhile. Default: where that can be done. */
   pause?: boolean;
+  /** One layer with everything, instead of one more. */
+  squash?: boolean;
 }
 
 export interface Committed {
@@ -73,7 +75,8 @@ export interface ProcessList {
 }
 
 export interface FilesNative {
-  copy(request: CopyRequest): Promise<void>;
+  /** Lines about what was left out, e.g. device nodes. */
+  copy(request: CopyRequest): Promise<string[]>;
   files(reference: string, call: FileCall): Promise<unknown>;
   /** Sorted by path. */
   diffContainer(reference: string): Promise<Change[]>;

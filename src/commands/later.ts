@@ -4,11 +4,7 @@ import {type CommandDefinition, commandName} from './definition';
 
 const laterVerbs: Readonly<Record<string, string>> = {
   'stats, container stats': 'Show what containers use of the machine',
-  'top, container top': 'Show the processes of a container, or a live view of all',
   'port, container port': 'Show the published ports of a container',
-  'diff, container diff': 'Show what a container has changed in its files',
-  'cp, container cp': 'Copy files between a container and the host',
-  'commit, container commit': 'Make an image of a container',
   'container clone': 'Make a copy of a container',
   'container cleanup': 'Clean up after a container',
   'container runlabel': 'Run the command that an image label names',

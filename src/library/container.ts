@@ -186,13 +186,13 @@ export class Container implements AsyncDisposable {
     return this.#life.dispose();
   }
 
-  #copy(direction: 'in' | 'out', host: string, container: string, options: Common): Promise<void> {
+  async #copy(direction: 'in' | 'out', host: string, container: string, options: Common): Promise<void> {
     const request = {
       reference: this.id,
       direction,
       host: resolve(checkText(host, 'the path on this machine')),
       container: checkText(container, 'the path in the container'),
     };
-    return within(options, 'the copy was not made', () => attempt(() => engine().copy(request)));
+    await within(options, 'the copy was not made', () => attempt(() => engine().copy(request)));
   }
 }

@@ -5,6 +5,7 @@ pub mod containers;
 mod convert;
 pub mod exec;
 pub mod export;
+pub mod files;
 pub mod images;
 pub mod journal;
 mod start;

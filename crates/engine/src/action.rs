@@ -9,6 +9,7 @@ pub(crate) mod start;
 pub(crate) mod stop;
 mod wait;
 
+pub(crate) use change::freeze;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::ImageConfig;
 use keelbox_spec::request::{LifeRequest, RunRequest};
@@ -165,12 +166,8 @@ pub fn act(roots: &Roots, action: Action) -> Result<Value, Failure> {
         Action::Kill { reference, signal } => {
             on(roots, &reference, |found| stop::kill(roots, found, &signal))
         }
-        Action::Pause { reference } => on(roots, &reference, |found| {
-            change::freeze(roots, found, true)
-        }),
-        Action::Unpause { reference } => on(roots, &reference, |found| {
-            change::freeze(roots, found, false)
-        }),
+        Action::Pause { reference } => on(roots, &reference, |found| freeze(roots, found, true)),
+        Action::Unpause { reference } => on(roots, &reference, |found| freeze(roots, found, false)),
         Action::Rename { reference, name } => on(roots, &reference, |found| {
             change::rename(roots, found, &name)
         }),

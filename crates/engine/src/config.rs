@@ -53,12 +53,12 @@ pub(crate) struct Config {
     /// The key of its root, when that is made of programs (`binaries`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) binaries: Option<String>,
-    /// What its command was given, for those that are started beside it. None: it was made by an earlier version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) exec: Option<Box<ExecRecord>>,
     /// Everything that it was made with; its volumes have names. None: an earlier version made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) request: Option<Box<RunRequest>>,
+    /// What its command was given, for those that are started beside it. None: an earlier version made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) exec: Option<Box<ExecRecord>>,
     /// What its stored image said then: the image may be gone, or its name another's, when it is started again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) image_config: Option<Box<ImageConfig>>,

@@ -8,8 +8,7 @@ use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::image::Root;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{self, Config};
-use crate::list::find;
+use crate::action::Found;
 use crate::pack::{Tree, pack};
 use crate::roots::Roots;
 use crate::store::{open_directory, store_failure};
@@ -22,8 +21,11 @@ pub(crate) enum RootRecord {
     Layers { lower: Vec<PathBuf> },
     /// A directory as it is.
     InPlace { path: PathBuf },
-    /// The machine itself.
-    Host,
+    /// The machine itself, and what else there is in the root.
+    Host {
+        #[serde(default)]
+        skeleton: PathBuf,
+    },
 }
 
 impl RootRecord {
@@ -33,7 +35,9 @@ impl RootRecord {
             Root::Layers(lower) => Self::Layers {
                 lower: lower.clone(),
             },
-            Root::Host(_) => Self::Host,
+            Root::Host(host) => Self::Host {
+                skeleton: host.skeleton.clone(),
+            },
         }
     }
 }
@@ -44,37 +48,44 @@ impl RootRecord {
 ///
 /// No such container (exit code 1); one of the image `host`, whose files are the machine's; the archive cannot be written.
 pub fn export(roots: &Roots, reference: &str, path: Option<&Path>) -> Result<(), Failure> {
-    let id = find(roots, reference)?;
-    let data = roots.containers().join(&id);
-    let record = config::read::<Config>(&data, "config.json").and_then(|config| config.root);
-    let directories = match record {
-        Some(RootRecord::InPlace { path }) => vec![path],
-        Some(RootRecord::Layers { lower }) => {
-            let (upper, _) = keelbox_spec::plan::layer_names("");
-            [vec![data.join(upper)], lower].concat()
-        }
-        Some(RootRecord::Host) => {
-            return Err(no_root(reference, "its files are this machine's own")
-                .hint("run a container of a stored image, or of a directory: --rootfs DIR"));
-        }
-        None => {
-            return Err(no_root(
-                reference,
-                "its configuration does not say what its root is made of",
-            )
-            .hint("it was made by an earlier version; copy what you need from inside it"));
-        }
-    };
-    let open: Vec<_> = directories
+    let found = Found::look_up(roots, reference)?;
+    let open: Vec<_> = directories(roots, &found, "exported")?
         .iter()
         .map(|path| open_directory(path))
         .collect::<Result<_, _>>()?;
     to_output(path, |output| write(&open, output))
 }
 
-fn no_root(reference: &str, why: &str) -> Failure {
-    let message = format!("the container {reference} cannot be exported");
-    Failure::new(Code::InvalidArg, message).why(why)
+/// The directories that a container's root is made of, topmost first.
+///
+/// # Errors
+///
+/// It is of the image `host`, or nothing is known of it. `verb`: what cannot be done then.
+pub(crate) fn directories(
+    roots: &Roots,
+    found: &Found,
+    verb: &str,
+) -> Result<Vec<PathBuf>, Failure> {
+    let no_root = |why: &str| {
+        let message = format!("the container {} cannot be {verb}", found.reference);
+        Failure::new(Code::InvalidArg, message).why(why)
+    };
+    let (upper, _) = keelbox_spec::plan::layer_names("");
+    let upper = roots.containers().join(&found.id).join(upper);
+    match &found.config()?.root {
+        Some(RootRecord::InPlace { path }) => Ok(vec![path.clone()]),
+        Some(RootRecord::Layers { .. }) if !upper.is_dir() => {
+            Err(no_root("what it writes is kept in memory")
+                .hint("choose a directory on ext4, xfs, btrfs or tmpfs with --root"))
+        }
+        Some(RootRecord::Layers { lower }) => Ok([vec![upper], lower.clone()].concat()),
+        Some(RootRecord::Host { .. }) => Err(no_root("its files are this machine's own")
+            .hint("run a container of a stored image, or of a directory: --rootfs DIR")),
+        None => Err(
+            no_root("its configuration does not say what its root is made of")
+                .hint("it was made by an earlier version; copy what you need from inside it"),
+        ),
+    }
 }
 
 fn write(directories: &[OwnedFd], output: BorrowedFd<'_>) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 //! What is being made lies in a locked directory of its own, so that a command that was killed leaves nothing but that.
 
 mod check;
+mod commit;
 mod describe;
 mod import;
 mod list;
@@ -20,6 +21,7 @@ mod sweep;
 mod workspace;
 
 pub use check::{CheckOptions, Problem, check};
+pub(crate) use commit::{NewImage, commit_image, run_config};
 pub use describe::{ImageDescription, LayerDescription, describe_image};
 pub use import::{Importing, import};
 pub use list::{ImageSummary, images};

@@ -11,14 +11,17 @@ mod binaries;
 mod caller;
 mod client;
 mod collect;
+mod commit;
 mod config;
 mod control;
+mod diff;
 mod event;
 mod events;
 mod exec;
 mod export;
 mod facts;
 mod fallback;
+mod files;
 mod guarded;
 mod host_root;
 mod ids;
@@ -43,6 +46,7 @@ mod stdio;
 mod storage;
 mod store;
 mod store_fs;
+mod top;
 mod translate;
 pub mod unpack;
 mod volumes;
@@ -51,9 +55,12 @@ mod watch;
 pub use action::{Action, Condition, act};
 pub use attach::{AttachRequest, ClientOptions, prepare_attach};
 pub use client::attach;
+pub use commit::{CommitRequest, Committed, commit};
+pub use diff::{Change, diff};
 pub use events::ContainerEvent;
 pub use exec::{ExecRequest, exec, exec_detached};
 pub use export::export;
+pub use files::{CopyRequest, Direction, FileCall, FileResult, copy, files};
 pub use images::{
     CheckOptions, ImageDescription, ImageSummary, Importing, LayerDescription, LoadedImage,
     Loading, Problem, RemovedImage, SaveFormat, Saving, check, describe_image, images, import,
@@ -67,6 +74,7 @@ pub use logs::{LogEntry, LogOptions, LogStream, LogsRequest, Waker, open_log, sh
 pub use plan_view::{PlanView, StepView};
 pub use remove::{Removal, remove};
 pub use roots::Roots;
+pub use top::{ProcessList, top};
 pub use volumes::{
     VolumeSummary, VolumesPruned, create_volume, export_volume, import_volume, inspect_volume,
     list_volumes, prune_volumes, remove_volume,

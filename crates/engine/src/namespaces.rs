@@ -15,6 +15,7 @@ use keelbox_spec::op::namespace;
 use keelbox_spec::request::RunRequest;
 
 use crate::caller;
+pub(crate) use crate::namespaces::file::number as file_number;
 pub(crate) use crate::namespaces::other::Other;
 use crate::roots::Roots;
 

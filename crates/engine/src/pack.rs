@@ -18,6 +18,10 @@ pub(crate) enum Tree<'a> {
     Directory(BorrowedFd<'a>),
     /// Layers as a container sees them, topmost first.
     Layers(&'a [BorrowedFd<'a>]),
+    /// What the first layer changes of the others, as a layer of an image.
+    Changes(&'a [BorrowedFd<'a>]),
+    /// The names of that, as `keelbox_layer::list_changes` writes them.
+    List(&'a [BorrowedFd<'a>]),
 }
 
 /// Writes a tree to `output` as a tar archive.
@@ -28,13 +32,14 @@ pub(crate) enum Tree<'a> {
 pub(crate) fn pack(tree: Tree<'_>, output: BorrowedFd<'_>) -> Result<Packed, Failure> {
     let layers = match &tree {
         Tree::Directory(directory) => std::slice::from_ref(directory),
-        Tree::Layers(layers) => layers,
+        Tree::Layers(layers) | Tree::Changes(layers) | Tree::List(layers) => layers,
     };
-    let job = match layers {
-        [_] => PackJob::Directory,
-        _ => PackJob::Layers {
-            userxattr: !caller::is_host_root(),
-        },
+    let userxattr = !caller::is_host_root();
+    let job = match tree {
+        Tree::Changes(_) => PackJob::Changes { userxattr },
+        Tree::List(_) => PackJob::List { userxattr },
+        _ if layers.len() == 1 => PackJob::Directory,
+        _ => PackJob::Layers { userxattr },
     };
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
     let files = [&[output, nothing.as_fd()], layers].concat();

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use keelbox_layer::job::{self, Answer, Compression, Format, UnpackJob};
+use keelbox_layer::job::{self, Adjust, Answer, Compression, Format, UnpackJob};
 use keelbox_layer::{Fault, Limits};
 use keelbox_process::{Maps, receive, seqpacket_pair};
 use keelbox_spec::failure::{Code, Failure};
@@ -37,6 +37,8 @@ pub struct Unpack<'a> {
     pub compression: Option<Compression>,
     /// What it may ask for; [`limits`] says what the user wants.
     pub limits: Limits,
+    /// What is done otherwise than it says.
+    pub adjust: Adjust,
 }
 
 /// What a directory is to become.
@@ -72,6 +74,7 @@ pub fn unpack(request: &Unpack<'_>) -> Result<Unpacked, Failure> {
         has_blob: request.blob.is_some(),
         single_id: maps.as_ref().is_some_and(Maps::is_single),
         limits: request.limits,
+        adjust: request.adjust.clone(),
     };
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
     let blob = request.blob.unwrap_or(nothing.as_fd());
@@ -94,7 +97,7 @@ pub fn unpack(request: &Unpack<'_>) -> Result<Unpacked, Failure> {
     })
 }
 
-fn format(target: Target) -> Format {
+pub(crate) fn format(target: Target) -> Format {
     match target {
         Target::Layer => Format::Overlay {
             userxattr: !caller::is_host_root(),

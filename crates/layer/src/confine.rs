@@ -13,6 +13,10 @@ use crate::Fault;
 pub enum Rights {
     /// Read any file.
     Read,
+    /// And `trusted.` attributes, for which the kernel asks for CAP_SYS_ADMIN.
+    ReadTrusted,
+    /// Make files of every owner, but no devices.
+    Copy,
     /// Make files of every kind and owner.
     Make,
     /// And set `trusted.` attributes, for which the kernel asks for CAP_SYS_ADMIN.
@@ -23,6 +27,8 @@ impl Rights {
     fn capabilities(self) -> CapabilitySet {
         match self {
             Self::Read => CapabilitySet::DAC_READ_SEARCH,
+            Self::ReadTrusted => CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_ADMIN,
+            Self::Copy => MAKE.difference(CapabilitySet::MKNOD),
             Self::Make => MAKE,
             Self::MakeTrusted => MAKE | CapabilitySet::SYS_ADMIN,
         }

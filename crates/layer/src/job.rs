@@ -65,6 +65,33 @@ pub struct UnpackJob {
     pub single_id: bool,
     /// What the archive may ask for.
     pub limits: Limits,
+    /// What is done otherwise than the archive says.
+    pub adjust: Adjust,
+}
+
+/// How files are made otherwise than an archive says.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Adjust {
+    /// Who owns everything.
+    pub owner: Option<(u32, u32)>,
+    /// What becomes of the first name of each path.
+    pub rename: Rename,
+    /// The directory itself stays as it is, whatever the archive says of it.
+    pub keep_root: bool,
+    /// No file is set-user-id or set-group-id, and none is a device.
+    pub without_set_ids: bool,
+}
+
+/// What becomes of the first name of each path of an archive.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub enum Rename {
+    /// It stays.
+    #[default]
+    Nothing,
+    /// It is left out.
+    Strip,
+    /// It becomes this one.
+    To(Vec<u8>),
 }
 
 /// What was unpacked.
@@ -93,6 +120,23 @@ pub enum PackJob {
     Directory,
     /// The directory is the topmost of an overlay's layers; the others follow as lower layers.
     Layers {
+        /// The layers' marks are in `user.overlay.*`.
+        userxattr: bool,
+    },
+    /// What the first directory, a writable layer, changes of the layers that follow.
+    Changes {
+        /// The layers' marks are in `user.overlay.*`.
+        userxattr: bool,
+    },
+    /// A file or directory of the caller's, for `cp`: in the directory, under this name (None: the directory itself).
+    Entry {
+        /// Its name there.
+        name: Option<Vec<u8>>,
+        /// Its name in the archive; empty: what is in the directory, under `./`.
+        as_name: Vec<u8>,
+    },
+    /// The names of that.
+    List {
         /// The layers' marks are in `user.overlay.*`.
         userxattr: bool,
     },

@@ -44,6 +44,8 @@ pub enum Message {
     Proceed,
     /// Init: execve comes next.
     Executing,
+    /// Init: it does its work itself from here on; nothing more is said.
+    Serving,
     /// Init: a step failed, and with it the start.
     Failed {
         /// Its place in the plan.

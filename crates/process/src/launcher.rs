@@ -375,6 +375,7 @@ impl Launcher<'_> {
                     .help(slot)
                     .map_err(|errno| failed(last, Fault::new("sendmsg", errno)))?,
                 Message::Executing => executing = true,
+                Message::Serving => return Ok(console),
                 Message::Failed {
                     index,
                     call,

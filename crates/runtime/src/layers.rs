@@ -32,6 +32,7 @@ pub(crate) fn unpack(lower: &str) -> i32 {
     };
     answer(&given.control, given.maps.as_ref(), move || {
         let rights = match job.format {
+            _ if job.adjust.without_set_ids => Rights::Copy,
             Format::Overlay { userxattr: false } => Rights::MakeTrusted,
             Format::Overlay { userxattr: true } | Format::Plain => Rights::Make,
         };
@@ -57,11 +58,50 @@ pub(crate) fn pack(lower: &str) -> i32 {
         return FAILED;
     };
     keelbox_process::outlive_broken_pipes();
-    answer(&given.control, given.maps.as_ref(), move || {
-        let root = root(&job, layers)?;
-        keelbox_layer::confine(&root, Rights::Read)?;
-        keelbox_layer::pack(&root, output)
+    answer(&given.control, given.maps.as_ref(), move || match job {
+        // The caller's own files, with the caller's own rights.
+        PackJob::Entry { name, as_name } => {
+            let top = layers.into_iter().next().ok_or_else(no_directory)?;
+            let name = name.map(std::ffi::CString::new).transpose();
+            let name = name.map_err(|_| no_directory())?;
+            keelbox_layer::pack_entry(&top, name.as_deref(), &as_name, output)
+        }
+        PackJob::Directory | PackJob::Layers { .. } => {
+            let root = root(&job, layers)?;
+            keelbox_layer::confine(&root, Rights::Read)?;
+            keelbox_layer::pack(&root, output)
+        }
+        PackJob::Changes { userxattr } | PackJob::List { userxattr } => {
+            let (upper, lower) = below(layers, userxattr)?;
+            keelbox_layer::confine(&upper, Rights::ReadTrusted)?;
+            if matches!(job, PackJob::List { .. }) {
+                keelbox_layer::list_changes(&upper, lower, output)
+            } else {
+                keelbox_layer::pack_changes(&upper, lower, output)
+            }
+        }
     })
+}
+
+fn no_directory() -> Fault {
+    Fault::elsewhere("find the directory", keelbox_sys::Errno::EBADF, "")
+}
+
+/// The first layer, and the others as one.
+fn below(layers: Vec<OwnedFd>, userxattr: bool) -> Result<(OwnedFd, Option<OwnedFd>), Fault> {
+    let mut layers = layers.into_iter();
+    let upper = layers.next().ok_or_else(no_directory)?;
+    let lower: Vec<_> = layers.collect();
+    let lower = match <[OwnedFd; 1]>::try_from(lower) {
+        Ok([only]) => Some(only),
+        Err(layers) if layers.is_empty() => None,
+        Err(layers) => {
+            let layers: Vec<_> = layers.iter().map(AsFd::as_fd).collect();
+            let merged = keelbox_rootfs::merged(&layers, userxattr);
+            Some(merged.map_err(|fault| failed("see the layers as the container does", &fault))?)
+        }
+    };
+    Ok((upper, lower))
 }
 
 fn root(job: &PackJob, layers: Vec<OwnedFd>) -> Result<OwnedFd, Fault> {

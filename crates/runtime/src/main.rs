@@ -13,6 +13,7 @@
 use std::ffi::{c_char, c_int};
 
 mod exec;
+mod files;
 mod layers;
 mod logs;
 mod report;

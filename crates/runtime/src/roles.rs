@@ -10,7 +10,7 @@ use keelbox_supervisor::attach::{
 };
 use keelbox_supervisor::{Inherited, again, supervise};
 
-use crate::{exec, layers, logs, report, seal};
+use crate::{exec, files, layers, logs, report, seal};
 
 /// Exit code for a failure of ours.
 pub(crate) const FAILED: i32 = 125;
@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: Vec<String>) -> i32 {
         ["seal", role @ ..] => seal::again(role),
         ["supervise", words @ ..] => supervise_role(words),
         ["exec"] => exec::role(),
+        ["files"] => files::role(),
         ["attach", mode, words @ ..] => attach_role(mode, words),
         ["logs", words @ ..] => logs::run(words),
         ["remove", name] => remove_role(name),

@@ -55,6 +55,22 @@ pub mod exec_fds {
     pub const TERMINAL: RawFd = 7;
 }
 
+/// The same, for the role `files`: a process in a container that looks after files.
+pub mod files_fds {
+    use std::os::fd::RawFd;
+
+    /// The control socket's end. A pidfd of the container's process comes over it with the first message.
+    pub const CONTROL: RawFd = 3;
+    /// The start message.
+    pub const MESSAGE: RawFd = 4;
+    /// The job (`keelbox_layer::files`).
+    pub const JOB: RawFd = 5;
+    /// The archive or list that the job reads or writes, or /dev/null.
+    pub const DATA: RawFd = 6;
+    /// The socket's end that the answer goes to.
+    pub const ANSWER: RawFd = 7;
+}
+
 /// What the executable is to start and supervise.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[allow(

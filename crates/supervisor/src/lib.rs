@@ -24,4 +24,4 @@ pub use deliver::{Disposition, disposition};
 pub use drain::present;
 pub use exec::{ExecInherited, exec};
 pub use record::start_time;
-pub use supervise::{Again, Inherited, again, supervise};
+pub use supervise::{Again, Inherited, again, supervise, tell_failure};

@@ -29,7 +29,7 @@ use crate::terminal::Saved;
 pub use again::{Again, again};
 use checks::Check;
 use peers::Peer;
-pub(crate) use reporter::tell_failure;
+pub use reporter::tell_failure;
 use reporter::{Reporter, failure};
 use setup::Shape;
 pub(crate) use setup::release_stdio;

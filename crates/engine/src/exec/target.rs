@@ -17,6 +17,9 @@ use crate::roots::Roots;
 use crate::store::internal;
 use crate::{list, translate};
 
+/// Seconds that the end of a container may take once it has begun.
+const DYING: i64 = 2;
+
 /// A container that runs, and what a process in it is to be given.
 pub(crate) struct Target {
     other: Other,
@@ -126,7 +129,7 @@ impl Target {
     }
 
     fn lost(&self) -> Failure {
-        if !self.other.is_alive() {
+        if self.other.ends_within(DYING) || !self.other.is_alive() {
             return ended(&self.other.name);
         }
         Failure::new(
@@ -144,8 +147,10 @@ impl Target {
         errno: Errno,
         note: &str,
     ) -> Failure {
-        // Whatever failed in a container that has ended meanwhile failed for that.
-        if !self.other.is_alive() {
+        // Whatever failed in a container that has ended meanwhile failed for that; one that is just ending takes nobody in
+        // (ENOMEM), and ends who is in it.
+        let dying = matches!(errno, Errno::EPIPE | Errno::ESRCH) || errno.name() == "ENOMEM";
+        if dying && self.other.ends_within(DYING) || !self.other.is_alive() {
             return ended(&self.other.name);
         }
         let step = usize::try_from(index)

@@ -19,6 +19,7 @@ use super::lock;
 use super::workspace::Workspace;
 use crate::store::{open_directory, remove_path, store_failure};
 use crate::unpack::{self, Target, Unpack, unpack};
+use keelbox_layer::job::Adjust;
 
 /// What is ready to be put in place.
 pub(super) struct Stage<'a> {
@@ -28,6 +29,8 @@ pub(super) struct Stage<'a> {
     layers: HashMap<Digest, Layer>,
     /// Blobs of this workspace.
     blobs: HashMap<Digest, PathBuf>,
+    /// Blobs of the store that need not be looked at again.
+    trusted: HashSet<Digest>,
     /// How many files of blobs were begun: each has a name of its own.
     begun: usize,
     images: Vec<(ImageRecord, Vec<String>)>,
@@ -50,10 +53,16 @@ impl<'a> Stage<'a> {
             work: Workspace::make(store)?,
             layers: HashMap::new(),
             blobs: HashMap::new(),
+            trusted: HashSet::new(),
             begun: 0,
             images: Vec::new(),
             notes: Vec::new(),
         })
+    }
+
+    /// Takes blobs of the store as they are: those of an image that is there, and was verified when it came.
+    pub(super) fn trust(&mut self, blobs: impl Iterator<Item = Digest>) {
+        self.trusted.extend(blobs);
     }
 
     /// Lines about what was left out of layers.
@@ -140,6 +149,9 @@ impl<'a> Stage<'a> {
 
     /// Hashes a layer's bytes, and keeps them where the store does not have them.
     fn copy_blob(&mut self, source: &LayerSource, digest: &Digest) -> Result<(), Failure> {
+        if self.trusted.contains(digest) && self.link_blob(digest) {
+            return Ok(());
+        }
         let what = format!("the layer {digest}");
         let found = if self.blobs.contains_key(digest) || self.link_blob(digest) {
             source.member.digest(&what, None)?
@@ -214,6 +226,7 @@ impl<'a> Stage<'a> {
             lower: &lower,
             compression: None,
             limits: unpack::limits()?,
+            adjust: Adjust::default(),
         })?;
         let digest = |text: &str| Digest::parse(text).map_err(invalid);
         let (blob, diff_id) = (digest(&unpacked.digest)?, digest(&unpacked.diff_id)?);

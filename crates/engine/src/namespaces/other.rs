@@ -65,6 +65,11 @@ impl Other {
         self.init.as_fd()
     }
 
+    /// The number of its first process.
+    pub(crate) fn pid(&self) -> i32 {
+        self.state.pid
+    }
+
     /// Whether its supervisor is there, and its first process runs.
     pub(crate) fn is_alive(&self) -> bool {
         let supervised = !is_unlinked(&self.directory) && !try_lock(&self.directory);
@@ -170,15 +175,21 @@ impl Other {
     }
 
     fn check_alive(&self) -> Result<(), Failure> {
+        if self.ends_within(0) {
+            return Err(not_running(&self.name));
+        }
+        Ok(())
+    }
+
+    /// Whether its first process ends in so many seconds. The first process of a pid namespace ends all others before it is
+    /// gone itself.
+    pub(crate) fn ends_within(&self, seconds: i64) -> bool {
         let mut fds = [PollFd::new(&self.init, PollFlags::IN)];
-        let now = Timespec {
-            tv_sec: 0,
+        let patience = Timespec {
+            tv_sec: seconds,
             tv_nsec: 0,
         };
-        match poll(&mut fds, Some(&now)) {
-            Ok(0) => Ok(()),
-            _ => Err(not_running(&self.name)),
-        }
+        !matches!(poll(&mut fds, Some(&patience)), Ok(0))
     }
 
     /// Whether its user namespace is the caller's.

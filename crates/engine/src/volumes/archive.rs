@@ -15,6 +15,7 @@ use crate::pack::{Tree, pack};
 use crate::roots::Roots;
 use crate::store::{open_directory, store_failure};
 use crate::unpack::{Target, Unpack, limits, unpack};
+use keelbox_layer::job::Adjust;
 
 /// Writes the files of a volume to a file, or to stdout.
 ///
@@ -59,6 +60,7 @@ pub fn import_volume(roots: &Roots, name: &str, path: Option<&Path>) -> Result<(
         lower: &[],
         compression: None,
         limits: limits()?,
+        adjust: Adjust::default(),
     };
     unpack(&job).map(drop)
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use super::{Packer, attributes, entry, holes, open};
+use super::{Packer, attributes, entry, holes};
 use crate::Fault;
 use crate::tar::{Extent, Kind};
 
@@ -15,7 +15,7 @@ impl Packer {
         // Should it be a named pipe by now, it must not be waited for.
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = match open(parent, name, flags) {
+        let file = match self.open(parent, name, flags) {
             Ok(file) => file,
             // Something is mounted over it, or it has gone since.
             Err(Errno::XDEV | Errno::NOENT | Errno::LOOP) => return Ok(()),

@@ -3,12 +3,13 @@
 //! The same tree makes the same bytes: names are sorted, and nothing of this machine (inode numbers, access times, names of
 //! users) is in them. Other file systems that are mounted in the tree are left out, sockets too, which tar cannot have.
 
+mod changes;
 mod file;
 mod holes;
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
@@ -36,18 +37,108 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 /// The output cannot be written (EPIPE: nobody reads it), or the tree cannot be read. What was written is not whole then.
 pub fn pack(root: &OwnedFd, output: OwnedFd) -> Result<Packed, Fault> {
     let sink = BufWriter::with_capacity(CHUNK, Output(output));
-    let mut packer = Packer {
-        writer: Writer::new(sink),
-        path: Vec::new(),
-        links: HashMap::new(),
-        buffer: vec![0; CHUNK],
-        packed: Packed::default(),
-    };
-    let top = rustix::fs::openat(root, c".", DIRECTORY, Mode::empty())
-        .map_err(|errno| Fault::call("open the directory", errno))?;
-    packer.directory(top, 0)?;
+    let mut packer = Packer::new(Writer::new(sink));
+    packer.directory(top(root)?, 0)?;
     packer.writer.finish()?;
     Ok(packer.packed)
+}
+
+/// Writes what the layer `upper` changes of `lower`, the layers below as one, to `output`: a layer of an image. The process
+/// should be confined to `upper` already.
+///
+/// # Errors
+///
+/// As [`pack`].
+pub fn pack_changes(
+    upper: &OwnedFd,
+    lower: Option<OwnedFd>,
+    output: OwnedFd,
+) -> Result<Packed, Fault> {
+    let sink = BufWriter::with_capacity(CHUNK, Output(output));
+    let mut packer = Packer::new(Writer::new(sink));
+    packer.changes(top(upper)?, lower)?;
+    packer.writer.finish()?;
+    Ok(packer.packed)
+}
+
+/// Writes the names of what the layer `upper` changes of `lower` to `output`, each as docker's letter for it, the path from
+/// the root, and a NUL byte.
+///
+/// # Errors
+///
+/// As [`pack`].
+pub fn list_changes(
+    upper: &OwnedFd,
+    lower: Option<OwnedFd>,
+    output: OwnedFd,
+) -> Result<Packed, Fault> {
+    let mut sink = BufWriter::with_capacity(CHUNK, Output(output));
+    let mut packed = Packed::default();
+    let fail = |error: std::io::Error| {
+        let errno = keelbox_sys::Errno::from_raw(error.raw_os_error().unwrap_or(0));
+        Fault::call("write the list", errno)
+    };
+    changes::list(top(upper)?, lower, &mut |change, path| {
+        packed.entries += 1;
+        let parts = [&[change.letter(), b'/'], path, b"\0"];
+        sink.write_all(&parts.concat()).map_err(fail)
+    })?;
+    sink.flush().map_err(fail)?;
+    Ok(packed)
+}
+
+/// Writes what is in `directory` under `name` to `output`, called `as_name` there, with what is mounted in it; without a name
+/// it is the directory itself, and without another one what is in it.
+///
+/// # Errors
+///
+/// As [`pack`]; ENOENT.
+pub fn pack_entry(
+    directory: &OwnedFd,
+    name: Option<&CStr>,
+    as_name: &[u8],
+    output: OwnedFd,
+) -> Result<Packed, Fault> {
+    let sink = BufWriter::with_capacity(CHUNK, Output(output));
+    let mut packer = Packer::new(Writer::new(sink));
+    packer.crosses = true;
+    packer.path = as_name.to_vec();
+    match name {
+        Some(name) => {
+            rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|errno| Fault::call("look at", errno).on(name.to_bytes()))?;
+            packer.child(directory.as_fd(), name, 0)?;
+        }
+        None => {
+            if !as_name.is_empty() {
+                packer.path.push(b'/');
+            }
+            packer.directory(top(directory)?, 0)?;
+        }
+    }
+    packer.writer.finish()?;
+    Ok(packer.packed)
+}
+
+/// Whether a directory is of one of the kernel's own file systems, which have no files that could be kept.
+fn is_kernels(directory: &OwnedFd) -> bool {
+    /// PROC, SYSFS, CGROUP, CGROUP2, DEBUGFS, TRACEFS, SECURITYFS, BPF (`linux/magic.h`).
+    const KINDS: [i64; 8] = [
+        0x9fa0,
+        0x6265_6572,
+        0x0027_e0eb,
+        0x6367_7270,
+        0x6462_6720,
+        0x7472_6163,
+        0x7363_6673,
+        0xcafe_4a11,
+    ];
+    rustix::fs::fstatfs(directory).is_ok_and(|found| KINDS.contains(&found.f_type))
+}
+
+fn top(root: &OwnedFd) -> Result<OwnedFd, Fault> {
+    rustix::fs::openat(root, c".", DIRECTORY, Mode::empty())
+        .map_err(|errno| Fault::call("open the directory", errno))
 }
 
 struct Packer {
@@ -58,9 +149,31 @@ struct Packer {
     links: HashMap<(u64, u64), Vec<u8>>,
     buffer: Vec<u8>,
     packed: Packed,
+    /// What is mounted in the tree belongs to it.
+    crosses: bool,
 }
 
 impl Packer {
+    fn new(writer: Writer<BufWriter<Output>>) -> Self {
+        Self {
+            writer,
+            path: Vec::new(),
+            links: HashMap::new(),
+            buffer: vec![0; CHUNK],
+            packed: Packed::default(),
+            crosses: false,
+        }
+    }
+
+    /// As [`open`]; with what is mounted there, if that is wanted.
+    fn open(&self, parent: BorrowedFd<'_>, name: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+        if !self.crosses {
+            return open(parent, name, flags);
+        }
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        rustix::fs::openat2(parent, name, flags, Mode::empty(), resolve)
+    }
+
     /// A directory and all below it.
     fn directory(&mut self, directory: OwnedFd, depth: usize) -> Result<(), Fault> {
         let fail = |errno| Fault::call("read a directory", errno);
@@ -96,7 +209,11 @@ impl Packer {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
                 self.path.push(b'/');
-                match open(parent, name, DIRECTORY) {
+                match self.open(parent, name, DIRECTORY) {
+                    Ok(directory) if self.crosses && is_kernels(&directory) => {
+                        let entry = entry(Kind::Directory, self.path.clone(), &stat);
+                        self.begin(&entry)
+                    }
                     Ok(directory) => self.directory(directory, depth + 1),
                     // Something is mounted there: the place stays, what is in it is not this tree's.
                     Err(Errno::XDEV) => {

@@ -7,6 +7,7 @@
 //! Hashing and decompression together take longer than making the files, so each gets a thread of its own; what is not
 //! compressed needs no middle, and has one digest.
 
+mod adjust;
 mod inflate;
 mod ring;
 mod source;
@@ -101,7 +102,10 @@ fn apply(
 ) -> Result<(Unpacked, Drainer), Fault> {
     let mut reader = Reader::new(tar, job.limits);
     let mut entries = 0;
-    while let Some(entry) = reader.next()? {
+    while let Some(mut entry) = reader.next()? {
+        if !job.adjust.entry(&mut entry) {
+            continue;
+        }
         applier
             .apply(&entry, &mut reader)
             .map_err(|fault| fault.on(&entry.path))?;

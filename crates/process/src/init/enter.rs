@@ -61,11 +61,7 @@ impl Init<'_> {
         let (Some(serve), Some(root)) = (self.serve, self.root.take()) else {
             return Err(Fault::new("plan", Errno::EPROTO).on("nobody serves"));
         };
-        send(&self.socket, &Message::Executing, &[]).call("sendmsg")?;
-        // The end of the socket says that all has gone well so far, as that of an execve does.
-        if let Ok(null) = rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
-            self.socket = null;
-        }
+        send(&self.socket, &Message::Serving, &[]).call("sendmsg")?;
         exit_now(serve(root))
     }
 }

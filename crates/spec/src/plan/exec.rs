@@ -89,6 +89,7 @@ pub fn exec(
     let last = Op::Execute(command(record, wanted, &env)?);
     let set_home = !env.iter().any(|(key, _)| key == "HOME");
     let mut steps = Steps::default();
+    limit(record, target, &mut steps);
     join(record, target, &mut steps);
     session(wanted, target, &mut steps)?;
     let user = User {
@@ -117,8 +118,8 @@ pub fn exec(
     Ok(steps.list)
 }
 
-/// The steps of a process that looks after files in a container that runs: it is the container's root, in its namespaces,
-/// and ends with whoever started it.
+/// The steps of a process that looks after files in a container that runs: it is the container's root, in its namespaces but
+/// not in its control groups, so that it works in one that is frozen, and ends with whoever started it.
 ///
 /// # Errors
 ///
@@ -177,8 +178,8 @@ pub fn health(
     ))
 }
 
-/// From the host into the container.
-fn join(record: &ExecRecord, target: &ExecTarget, steps: &mut Steps) {
+/// The container's limits: of resources, and those of its groups.
+fn limit(record: &ExecRecord, target: &ExecTarget, steps: &mut Steps) {
     let limits = record.limits.clone();
     if limits.iter().any(|limit| limit.hard.is_some()) {
         let raise = Op::Enter(Enter::Raise { limits });
@@ -193,6 +194,10 @@ fn join(record: &ExecRecord, target: &ExecTarget, steps: &mut Steps) {
         Op::Enter(Enter::Cgroups { whose }),
         "the container's limits are its groups', wherever it is by now",
     );
+}
+
+/// From the host into the container.
+fn join(record: &ExecRecord, target: &ExecTarget, steps: &mut Steps) {
     let whose = target.whose.clone();
     let namespaces = target.namespaces;
     steps.launcher(

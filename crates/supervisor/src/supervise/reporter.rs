@@ -96,6 +96,6 @@ pub(super) fn failure(failed: Failed) -> Event {
 }
 
 /// Tells a client which step failed.
-pub(crate) fn tell_failure(control: BorrowedFd<'_>, failed: Failed) {
+pub fn tell_failure(control: BorrowedFd<'_>, failed: Failed) {
     let _ = send(control, &failure(failed), &[]);
 }
