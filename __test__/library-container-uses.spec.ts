@@ -115,3 +115,17 @@ test.serial('7. typed failures that say what to do', async t => {
   await box.exec(['sh', '-c', 'kill -9 $$']).catch(error => said.push(error.result.signal));
   t.deepEqual(said.splice(0), ['SIGKILL']);
 });
+
+test.serial('a snapshot is what other containers are made of', async t => {
+  const {Container, run} = await library;
+  await using box = await Container.create('alpine');
+  await box.$`echo kept > /etc/kept; head -c 100000 /dev/zero > /var/big`;
+  const snapshot = await box.snapshot();
+  t.regex(snapshot.id, /^sha256:[0-9a-f]{64}$/);
+  t.true(snapshot.bytes > 100_000);
+  await using copy = await Container.create(snapshot);
+  t.is(await copy.fs.readFile('/etc/kept', 'utf8'), 'kept\n');
+  t.is(await run(snapshot, ['cat', '/etc/kept']).text(), 'kept\n');
+  await snapshot.remove();
+  await t.throwsAsync(snapshot.remove());
+});

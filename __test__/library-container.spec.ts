@@ -157,18 +157,6 @@ test('found by name, id and the beginning of one; by its labels', async t => {
   t.is(await statusOf('found'), 'running');
 });
 
-test('a snapshot is what other containers are made of', async t => {
-  const {Container, run} = await library;
-  await using box = await Container.create('host');
-  await box.$`echo kept > /etc/kept; head -c 100000 /dev/zero > /var/big`;
-  const snapshot = await box.snapshot();
-  t.regex(snapshot.id, /^sha256:[0-9a-f]{64}$/);
-  t.true(snapshot.bytes > 100_000);
-  t.is(await run(snapshot, ['cat', '/etc/kept']).text(), 'kept\n');
-  await snapshot.remove();
-  await t.throwsAsync(snapshot.remove());
-});
-
 test('disposing removes what the scope or the process owns, and is harmless twice', async t => {
   const {Container} = await library;
   for (const lifetime of ['process', 'scope'] as const) {
