@@ -1,5 +1,6 @@
 /** Go's durations (`time.ParseDuration`), as docker's users write times. */
 import {invalidArgument} from '../errors/keelbox-error';
+import {moment} from '../output/moment';
 
 const units: Readonly<Record<string, number>> = {
   ns: 1e-6,
@@ -22,11 +23,9 @@ export function parseDuration(text: string): number | undefined {
   return parts.reduce((sum, [, number, unit = '']) => sum + Number(number) * (units[unit] ?? 0), 0);
 }
 
-/** A duration before now, seconds since the epoch, or a date: what docker takes for `until` and `since`. */
+/** What docker takes for `until`, in milliseconds since the epoch: a duration before now, seconds, or a date. */
 export function pointInTime(text: string, now: number, flag: string): number {
-  const duration = parseDuration(text);
-  if (duration !== undefined && text !== '0') return now - duration;
-  const time = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text);
-  if (Number.isNaN(time)) throw invalidArgument(`${flag}=${text}: expected a duration such as 24h, or a date`);
-  return time;
+  const nanoseconds = moment(text, now);
+  if (nanoseconds !== undefined) return Number(nanoseconds / 1_000_000n);
+  throw invalidArgument(`${flag}=${text}: expected a duration such as 24h, or a date`);
 }

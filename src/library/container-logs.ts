@@ -4,25 +4,6 @@ import {checkFlag} from './checks';
 import {abortError, invalid} from './errors';
 import type {LogLine, LogOptions} from './types';
 
-/** The journal's part of the addon. */
-interface LogsNative {
-  logsOpen(reference: string, options: {follow?: boolean; since?: string}): number;
-  /** Null after the last, and when it was closed. */
-  logsNext(handle: number): Promise<LogEntry[] | null>;
-  logsClose(handle: number): void;
-}
-
-interface LogEntry {
-  stream: 'stdout' | 'stderr';
-  /** RFC 3339 with nanoseconds. */
-  time: string;
-  text: Uint8Array;
-  /** The line goes on in the next entry of this stream. */
-  partial: boolean;
-}
-
-const native = () => engine() as unknown as LogsNative;
-
 /** The lines that a container has printed, and with `follow` those to come. */
 export async function* readLogs(id: string, options: LogOptions): AsyncGenerator<LogLine> {
   const {follow = false, since, signal} = options;
@@ -30,8 +11,8 @@ export async function* readLogs(id: string, options: LogOptions): AsyncGenerator
   if (signal?.aborted) throw abortError(signal.reason);
   const nanoseconds = since === undefined ? undefined : String(BigInt(since.getTime()) * 1_000_000n);
   const range = {follow: checkFlag(follow, 'follow'), ...(nanoseconds !== undefined && {since: nanoseconds})};
-  const handle = await attempt(() => native().logsOpen(id, range));
-  const close = () => native().logsClose(handle);
+  const handle = await attempt(() => engine().logsOpen(id, range));
+  const close = () => engine().logsClose(handle);
   signal?.addEventListener('abort', close, {once: true});
   try {
     yield* lines(handle);
@@ -43,9 +24,9 @@ export async function* readLogs(id: string, options: LogOptions): AsyncGenerator
 }
 
 async function* lines(handle: number): AsyncGenerator<LogLine> {
-  const begun: Partial<Record<LogEntry['stream'], Buffer>> = {};
+  const begun: Partial<Record<LogLine['stream'], Buffer>> = {};
   for (;;) {
-    const entries = await attempt(() => native().logsNext(handle));
+    const entries = await attempt(() => engine().logsNext(handle));
     if (entries === null) break;
     for (const {stream, time, text, partial} of entries) {
       const bytes = Buffer.concat([begun[stream] ?? Buffer.alloc(0), text]);

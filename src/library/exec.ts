@@ -1,5 +1,6 @@
 import {engine} from '../engine';
-import type {ExecRequest, TerminalSize} from '../native';
+import {notYet} from '../errors/keelbox-error';
+import type {ExecRequest} from '../native';
 import {checkObject, checkText, rejectOthers} from './checks';
 import {ContainerProc} from './container-proc';
 import {invalid} from './errors';
@@ -8,8 +9,6 @@ import {COMMAND, checkWords, toPairs} from './request';
 import {type Launch, readSettings, trySettings} from './settings';
 import type {ExecOptions, Proc} from './types';
 
-const defaultSize: TerminalSize = {columns: 80, rows: 24};
-
 /** Runs a command in the container `reference`. */
 export function execIn(reference: string, argv: readonly string[], options: ExecOptions, site: {stack?: string}): Proc {
   const settings = trySettings(() => readSettings(launchOf(reference, argv, options), options));
@@ -17,10 +16,11 @@ export function execIn(reference: string, argv: readonly string[], options: Exec
 }
 
 function launchOf(reference: string, argv: readonly string[], options: ExecOptions): Launch {
-  rejectOthers(checkObject(options, 'options'), [...COMMAND, 'env', 'cwd', 'user', 'tty'], 'exec');
+  const {env, cwd, user, tty = false} = checkObject(options, 'options') as ExecOptions & {tty?: unknown};
+  rejectOthers(options, [...COMMAND, 'env', 'cwd', 'user', 'tty'], 'exec');
   const command = checkWords(argv, 'argv', 'Write box.exec(["ls", "-l"]).');
   if (command.length === 0) throw invalid('argv is empty', 'Write box.exec(["ls", "-l"]).');
-  const {env, cwd, user, tty = false} = options;
+  if (tty !== false) throw notYet('tty');
   const request: ExecRequest = {
     reference,
     command,
@@ -29,14 +29,6 @@ function launchOf(reference: string, argv: readonly string[], options: ExecOptio
     ...(env !== undefined && {env: toPairs(env, 'env')}),
     ...(cwd !== undefined && {cwd: checkText(cwd, 'cwd')}),
     ...(user !== undefined && {user: checkText(user, 'user')}),
-    ...(tty !== false && {tty: true, interactive: true, terminalSize: tty === true ? defaultSize : checkSize(tty)}),
   };
   return {argv: command, start: (stdio, onEvent) => engine().execStart({...request, stdio}, onEvent)};
-}
-
-function checkSize({columns, rows}: TerminalSize): TerminalSize {
-  const isSize = (number: unknown) => Number.isInteger(number) && Number(number) > 0 && Number(number) < 65_536;
-  if (!isSize(columns) || !isSize(rows))
-    throw invalid('tty must be true or {columns, rows}, both whole numbers above 0');
-  return {columns, rows};
 }

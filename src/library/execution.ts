@@ -1,9 +1,9 @@
 import {engine} from '../engine';
 import {KeelboxError} from '../errors/keelbox-error';
-import type {ContainerEvent, TerminalSize} from '../native';
+import type {ContainerEvent} from '../native';
 import {watchDeadline} from './deadline';
 import {deferred} from './deferred';
-import {ExitError, fromNative, invalid} from './errors';
+import {ExitError, fromNative} from './errors';
 import {Input} from './input';
 import {makeOutputs, type Output} from './output';
 import type {Launched, Settings} from './settings';
@@ -71,11 +71,6 @@ export class Execution {
     if (container && !this.#over) this.#signal(container, number);
   }
 
-  resize(size: TerminalSize): void {
-    if (!this.settings.hasTerminal) throw invalid('resize: the command has no terminal', 'Pass the option tty.');
-    if (this.#container && !this.#over) engine().resize(this.#container.handle, size);
-  }
-
   async #start(): Promise<Launched> {
     // The caller may ask for stdin in the tick of `run`, which decides whether there is a pipe for it.
     await null;
@@ -99,7 +94,6 @@ export class Execution {
   #attachEnd(end: Input | Output, fd: number): void {
     try {
       if (fd >= 0) end.attach(fd);
-      else end.skip();
     } catch (error) {
       this.fail(stdioError(error as Error));
     }

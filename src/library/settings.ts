@@ -29,7 +29,6 @@ export interface Launch {
 /** All that a command was told, checked, each default filled in. */
 export interface Settings {
   launch: Launch;
-  hasTerminal: boolean;
   stdin: StdinSetting;
   stdout: OutputSetting;
   stderr: OutputSetting;
@@ -44,7 +43,6 @@ export interface Settings {
 }
 
 export const DEFAULTS = {
-  hasTerminal: false,
   stdin: 'ignore',
   stdout: 'pipe',
   stderr: 'pipe',
@@ -67,12 +65,11 @@ export function trySettings(read: () => Settings): Settings {
 }
 
 /** Throws `ERR_KEELBOX_INVALID_ARG` for anything that cannot be done as told. */
-export function readSettings(launch: Launch, options: CommandOptions & {tty?: unknown}): Settings {
+export function readSettings(launch: Launch, options: CommandOptions): Settings {
   const {signal, timeout, maxBuffer, killSignal = DEFAULTS.killSignal, killAfter = DEFAULTS.killAfter} = options;
   signalNumber(killSignal);
   return {
     launch,
-    hasTerminal: options.tty !== undefined && options.tty !== false,
     stdin: checkStdin(options.stdin ?? DEFAULTS.stdin),
     stdout: checkOutput(options.stdout ?? DEFAULTS.stdout, 'stdout', ['pipe', 'inherit', 'ignore']),
     stderr: toStderr(options),

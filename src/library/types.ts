@@ -138,8 +138,6 @@ export interface ExecOptions extends CommandOptions {
   cwd?: string;
   /** `name|uid[:group|gid]` */
   user?: string;
-  /** A terminal of its own, whose output is all on stdout. True: of 80 columns and 24 rows. */
-  tty?: boolean | {columns: number; rows: number};
 }
 
 /** How a command ended and what it wrote. */
@@ -195,7 +193,7 @@ export interface Proc extends Promise<Result>, AsyncIterable<string>, AsyncDispo
   text(): Promise<string>;
   json<T = unknown>(): Promise<T>;
   bytes(): Promise<Uint8Array>;
-  /** Gives its terminal another size; throws `ERR_KEELBOX_INVALID_ARG` when it has none. */
+  /** Throws `ERR_KEELBOX_INVALID_ARG`: commands of the library have no terminal yet. */
   resize(size: {columns: number; rows: number}): void;
   /** Sends a signal (default `killSignal`) to the command; SIGKILL ends every process of the container. */
   kill(signal?: NodeJS.Signals): Promise<void>;
