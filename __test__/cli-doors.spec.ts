@@ -290,7 +290,7 @@ test('run --security-opt is read with "=" and ":"', t => {
 
 const notYet = [
   'run --device /dev/null:r host',
-  'run -d host',
+  'run --pull always host',
   'run --publish 80:80 host',
   'run -itm 1g host',
   'run --network bridge host',
@@ -300,7 +300,7 @@ const notYet = [
   'image tree x',
   'network create x',
   'compose up -d',
-  'system prune -af',
+  'system reset -f',
   'volume update x',
   'pull --help-me',
   '-H tcp://x ps',
@@ -546,10 +546,12 @@ test('inspect is the same through both doors, and needs no framework', t => {
   const [container] = JSON.parse(either(t, ['inspect', 'host-heron']).stdout) as {State: {ExitCode: number}}[];
   t.is(container?.State.ExitCode, 7);
   t.is(either(t, ['inspect', '-f', '{{.State.ExitCode}}', 'host-heron']).stdout, '7\n');
-  const words = ['inspect', '--type', 'container', 'host-heron'];
-  t.deepEqual(either(t, ['container', ...words]).exitCode, either(t, words).exitCode);
-  const loaded = hotBundles(['inspect', 'host-heron']);
-  t.deepEqual(loaded, ['cli.cjs']);
+  const words = ['inspect', 'host-heron'];
+  const clock = {STUB_NOW: '0'};
+  for (const name of ['status', 'container inspect', 'container status'])
+    t.deepEqual(either(t, [...name.split(' '), 'host-heron'], clock), either(t, words, clock));
+  t.deepEqual(hotBundles(words), ['cli.cjs', 'cli-verbs.cjs']);
+  t.deepEqual(hotBundles(['ps']), ['cli.cjs']);
 });
 
 /** The bundles of ours that a line loads. */

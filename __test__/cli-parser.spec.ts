@@ -25,8 +25,8 @@ const accepted: [line: string, expected: Record<string, unknown>][] = [
   ['-itv a:b host', {interactive: true, tty: true, volume: ['a:b'], words: ['host']}],
   ['-itva:b host', {interactive: true, tty: true, volume: ['a:b'], words: ['host']}],
   ['-itm 1g host', {interactive: true, tty: true, words: ['host'], later: ['-m']}],
-  ['-dp 80:80 host', {words: ['host'], later: ['-d', '-p']}],
-  ['-Pdit host', {interactive: true, tty: true, words: ['host'], later: ['-P', '-d']}],
+  ['-dp 80:80 host', {detach: true, words: ['host'], later: ['-p']}],
+  ['-Pdit host', {detach: true, interactive: true, tty: true, words: ['host'], later: ['-P']}],
   // A value attached to the letter, one "=" stripped.
   ['-eX=1 host', {env: ['X=1'], words: ['host']}],
   ['-e=X host', {env: ['X'], words: ['host']}],

@@ -306,7 +306,7 @@ test('what ps cannot do is said before anything is printed', t => {
   t.regex(ps('--format', '{{.ID').stderr, /this \{\{ has no \}\}[\s\S]*ERR_KEELBOX_INVALID_ARG/);
   t.regex(
     ps('-f', 'colour=red').stderr,
-    /unknown filter "colour"\n {2}why: the keys are ancestor, exited, id, label, name, status\n/,
+    /unknown filter "colour"\n {2}why: the keys are ancestor, before, exited, health, id, label, name, since, status, volume\n/,
   );
   t.regex(ps('-f', 'status=asleep').stderr, /expected one of created, running, exited/);
   t.is(ps('-f', 'colour=red').status, 125);

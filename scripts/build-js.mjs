@@ -24,6 +24,7 @@ const common = {
 /** The bundles of the command line load each other by these names; each is one `require` away from the entry. */
 const cliBundles = {
   'dist/cli.cjs': 'src/cli/main.ts',
+  'dist/cli-verbs.cjs': 'src/cli/hot-verbs.ts',
   'dist/cli-reports.cjs': 'src/cli/reports.ts',
   'dist/cli-full.cjs': 'src/cli/full-door.ts',
   'dist/cli-format.cjs': 'src/output/format.ts',

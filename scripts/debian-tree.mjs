@@ -12,29 +12,32 @@ import {existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, s
 import path from 'node:path';
 import {fail, output} from './lib.mjs';
 
+const GUEST = [
+  'adduser',
+  'apparmor',
+  'btrfs-progs',
+  'busybox-static',
+  'ca-certificates',
+  'dosfstools',
+  'iproute2',
+  'kmod',
+  'libcap2-bin',
+  'libstdc++6',
+  'nfs-kernel-server',
+  'nftables',
+  'passwd',
+  'procps',
+  'python3',
+  'strace',
+  'uidmap',
+  'xfsprogs',
+];
+
 /** What each tree holds besides `--variant=minbase`. */
 const PACKAGES = {
   test: ['adduser', 'passwd', 'procps', 'python3-minimal'],
-  guest: [
-    'adduser',
-    'apparmor',
-    'btrfs-progs',
-    'busybox-static',
-    'ca-certificates',
-    'dosfstools',
-    'iproute2',
-    'kmod',
-    'libcap2-bin',
-    'libstdc++6',
-    'nfs-kernel-server',
-    'nftables',
-    'passwd',
-    'procps',
-    'python3',
-    'strace',
-    'uidmap',
-    'xfsprogs',
-  ],
+  guest: GUEST,
+  systemd: [...GUEST, 'dbus', 'dbus-user-session', 'libpam-systemd', 'systemd', 'systemd-sysv', 'udev'],
 };
 
 /** Raised when the same packages are to be made differently. */

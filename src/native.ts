@@ -4,7 +4,7 @@
  */
 
 import type {ConfinementRequest} from './border/confinement';
-import type {ContainerStatus, ContainersNative, LifeRequest} from './border/containers';
+import type {ClientOptions, ContainerStatus, ContainersNative, LifeRequest} from './border/containers';
 import type {ExecNative} from './border/exec';
 import type {ExportNative} from './border/export';
 import type {FilesNative} from './border/files';
@@ -201,7 +201,7 @@ export interface Native
   /** Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. */
   prepare(request: RunRequest, onStep?: (step: StepDone) => void): Started;
   /** Replaces this process by the attach client of a container that `prepare` started. Never returns on success. */
-  attach(handle: number): never;
+  attach(handle: number, options?: ClientOptions): never;
   /** Makes and starts a container off the JavaScript thread. */
   start(request: RunRequest, onEvent: (event: ContainerEvent) => void): Promise<Started>;
   /** Sends a signal to the container's first process; 9 ends every process of it. False: it is gone already. */

@@ -37,12 +37,39 @@ function putTestTree(folder, tree) {
   symlinkSync(path.basename(tree), path.join(place, 'test'));
 }
 
-export function rootDisk(cache, {modules, release}) {
-  const trees = ['guest', 'test'].map(name => debianTree(name, path.join(ROOT, '.cache')));
-  const key = createHash('sha256').update(JSON.stringify([FORMAT, release, trees.map(tree => path.basename(tree))]));
-  const file = path.join(cache, `root-${key.digest('hex').slice(0, 12)}.img`);
+/** systemd runs the suite when it has started everything else, and powers off after it. */
+function putUnit(folder) {
+  const units = path.join(folder, 'etc/systemd/system');
+  const unit = `[Unit]
+Description=keelbox's suite
+After=basic.target dbus.service
+SuccessAction=poweroff-force
+FailureAction=poweroff-force
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh /keelbox/guest-suite.sh
+Delegate=yes
+`;
+  writeFileSync(path.join(units, 'keelbox-suite.service'), unit);
+  const wants = path.join(units, 'multi-user.target.wants');
+  mkdirSync(wants, {recursive: true});
+  symlinkSync('../keelbox-suite.service', path.join(wants, 'keelbox-suite.service'));
+  symlinkSync('/lib/systemd/system/multi-user.target', path.join(units, 'default.target'));
+  const modules = 'overlay\nveth\nbridge\nbr_netfilter\nnf_tables\nfuse\ntun\ndummy\n';
+  writeFileSync(path.join(folder, 'etc/modules-load.d/keelbox.conf'), modules);
+  for (const unwanted of ['getty@tty1.service', 'serial-getty@ttyS0.service', 'serial-getty@ttyS1.service']) {
+    symlinkSync('/dev/null', path.join(units, unwanted));
+  }
+}
+
+export function rootDisk(cache, {modules, release, tree}) {
+  const trees = [tree, 'test'].map(name => debianTree(name, path.join(ROOT, '.cache')));
+  const key = createHash('sha256').update(JSON.stringify([FORMAT, release, trees.map(each => path.basename(each))]));
+  const file = path.join(cache, `root-${tree}-${key.digest('hex').slice(0, 12)}.img`);
   if (existsSync(file)) return file;
-  for (const name of readdirSync(cache).filter(each => /^root-.*\.img$/.test(each))) rmSync(path.join(cache, name));
+  const isOld = each => each.startsWith(`root-${tree}-`) || /^root-[0-9a-f]+\.img$/.test(each);
+  for (const name of readdirSync(cache).filter(isOld)) rmSync(path.join(cache, name));
   const folder = path.join(cache, 'root');
   rmSync(folder, {recursive: true, force: true});
   run('cp', ['-a', trees[0], folder]);
@@ -51,6 +78,7 @@ export function rootDisk(cache, {modules, release}) {
   // Installed machines have it; debootstrap leaves it to netbase.
   writeFileSync(path.join(folder, 'etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n');
   putTestTree(folder, trees[1]);
+  if (tree === 'systemd') putUnit(folder);
   image(folder, file, 3072);
   rmSync(folder, {recursive: true});
   return file;
@@ -90,8 +118,10 @@ export function productDisk(cache, {names, command, packages, lane, scale}) {
   rmSync(folder, {recursive: true, force: true});
   mkdirSync(path.join(folder, 'bin'), {recursive: true});
   copyFileSync(process.execPath, path.join(folder, 'bin/node'));
-  copyFileSync(path.join(import.meta.dirname, 'guest-init.sh'), path.join(folder, 'guest-init.sh'));
-  chmodSync(path.join(folder, 'guest-init.sh'), 0o755);
+  for (const script of ['guest-init.sh', 'guest-suite.sh']) {
+    copyFileSync(path.join(import.meta.dirname, script), path.join(folder, script));
+    chmodSync(path.join(folder, script), 0o755);
+  }
   copy(['package.json', 'dist', 'scripts', '.cache/test', ...packageClosure(['ava', ...packages])], folder);
   const variables = {
     KEELBOX_LANE: lane,

@@ -32,23 +32,6 @@ done
 for module in overlay veth bridge br_netfilter nf_tables fuse tun dummy; do
   modprobe -q "$module" || echo "keelbox: no module $module"
 done
-# As udev's rules have them; the kernel makes them for root alone.
-for node in /dev/fuse /dev/net/tun; do
-  [ ! -e "$node" ] || chmod 0666 "$node"
-done
 ip link set lo up
 hostname keelbox-guest
-
-cd /keelbox || exit
-set -a
-# shellcheck disable=SC1091 # written by disks.mjs
-. ./guest.env
-set +a
-# shellcheck disable=SC2086 # the names of specs are words
-suite() {
-  if [ -e command.sh ]; then set -- sh command.sh; else set -- node scripts/test.mjs --prebuilt $KEELBOX_SPECS; fi
-  # setsid: the suite's processes must not end with this script's terminal.
-  setsid "$@"
-}
-suite </dev/null >/dev/ttyS1 2>&1
-echo "keelbox-guest: done $?" >/dev/ttyS1
+sh /keelbox/guest-suite.sh

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # shellcheck shell=dash
-# The guest's first process: makes the disks readable, and hands over to guest-init.sh on them.
+# The guest's first process: makes the disks readable, and hands over to guest-init.sh on them, or to systemd.
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox mount -t proc proc /proc
 # A kernel that comes this far works here: that is all that a probe asks.
@@ -8,6 +8,8 @@ if /bin/busybox grep -q keelbox.probe /proc/cmdline; then
   echo keelbox-probe >/dev/ttyS1
   /bin/busybox poweroff -f
 fi
+first=/keelbox/guest-init.sh
+if /bin/busybox grep -q keelbox.systemd /proc/cmdline; then first=/lib/systemd/systemd; fi
 for module in /modules/*; do
   /bin/busybox insmod "$module"
 done
@@ -15,6 +17,6 @@ done
   /bin/busybox mount -t ext4 /dev/vdb /root/keelbox &&
   /bin/busybox umount /proc &&
   /bin/busybox mount --move /dev /root/dev &&
-  exec /bin/busybox switch_root /root /keelbox/guest-init.sh
+  exec /bin/busybox switch_root /root "$first"
 echo 'keelbox: the guest has no root' >/dev/ttyS0
 /bin/busybox poweroff -f

@@ -27,6 +27,7 @@ const CACHE = path.join(ROOT, '.cache/vm');
 const LANES = {
   guest: '',
   apparmor: 'lsm=landlock,lockdown,yama,apparmor,bpf apparmor=1',
+  systemd: 'keelbox.systemd systemd.show_status=0 systemd.journald.forward_to_console=0',
 };
 /** How much slower than this machine the guest is, roughly. */
 const SCALES = {kvm: 2, tcg: 20};
@@ -80,7 +81,7 @@ async function main() {
   const ram = ramDisk(CACHE, modules);
   const accelerator = await chooseAccelerator({image, ram});
   const disks = [
-    rootDisk(CACHE, {modules, release}),
+    rootDisk(CACHE, {modules, release, tree: lane === 'systemd' ? 'systemd' : 'guest'}),
     productDisk(CACHE, {
       names,
       command,

@@ -40,6 +40,11 @@ export interface Created {
   notices: string[];
 }
 
+export interface Named {
+  id: string;
+  name: string;
+}
+
 /** A signal, by name or number, and the seconds until SIGKILL (-1: never). */
 export interface StopOptions {
   signal?: string;
@@ -136,25 +141,45 @@ export interface ContainerDetails {
   restartPolicy: string;
 }
 
+/** What `act` answers, by verb. */
+export interface Answers {
+  create: Created;
+  run: Created;
+  start: Named;
+  stop: Named;
+  restart: Named;
+  kill: Named;
+  pause: Named;
+  unpause: Named;
+  rename: Named;
+  wait: Named & {exitCode: number};
+  inspect: ContainerDetails;
+  find: Named;
+  prune: {ids: string[]; freed: number};
+  update: Named;
+  healthcheck: {status: Health['status']; exitCode: number; output: string};
+}
+
 export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'broken';
 
 export interface ContainersNative {
   /** Does it now, on this thread. */
-  act(action: Action): unknown;
+  act<A extends Action>(action: A): Answers[A['verb']];
   /** Does it on a thread of Node's pool. */
-  actLater(action: Action): Promise<unknown>;
+  actLater<A extends Action>(action: A): Promise<Answers[A['verb']]>;
   /**
    * Gets ready to be the client of a container: one that runs (`attach`), or one that is started for it (`start`). Then
    * `attach(handle)` as after `prepare`.
    */
-  prepareAttach(options: {
-    reference: string;
-    start: boolean;
-    stdin: boolean;
-    output: boolean;
-    /** E.g. `ctrl-p,ctrl-q`; empty: none. */
-    detachKeys?: string;
-    /** Signals go to the container. */
-    sigProxy: boolean;
-  }): {handle: number; id: string; name: string};
+  prepareAttach(
+    options: {reference: string; start: boolean; stdin: boolean; output: boolean} & ClientOptions,
+  ): Named & {handle: number};
+}
+
+/** How a client behaves. */
+export interface ClientOptions {
+  /** E.g. `ctrl-p,ctrl-q`; empty: none. Default `ctrl-]`. */
+  detachKeys?: string;
+  /** Signals go to the container. Default true. */
+  sigProxy?: boolean;
 }

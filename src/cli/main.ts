@@ -1,19 +1,21 @@
 /**
- * The entry, and the fast door: the verbs that people wait for go from here to `execute` without a framework. All
- * others, help pages and error reports are in bundles of their own, loaded when needed.
+ * The entry, and the fast door: the verbs that people wait for go from here to `execute` without a framework. A few
+ * are in this bundle; the others, all other verbs, help pages and error reports are in bundles of their own, loaded
+ * when needed.
  */
 import type {CommandDefinition} from '../commands/definition';
-import {hotCommands} from '../commands/hot';
-import {packageVersion} from '../commands/version';
+import {hottestCommands} from '../commands/hottest';
+import {packageVersion} from '../commands/package-version';
 import {writeOut} from '../output/write';
 import {readGlobalOptions} from './global-options';
 import {type Door, invoke} from './invoke';
 
 const loadReports = (): typeof import('./reports') => require('./cli-reports.cjs');
+const loadHotVerbs = (): typeof import('./hot-verbs') => require('./cli-verbs.cjs');
 const loadFullDoor = (): typeof import('./full-door') => require('./cli-full.cjs');
 
 const fastDoor: Door = {
-  commands: hotCommands,
+  commands: hottestCommands,
   report: error => loadReports().report(error),
   showHelp: definition => loadReports().showCommandHelp(definition),
 };
@@ -33,7 +35,8 @@ function main(argv: readonly string[]): number | Promise<number> {
 function findHot(verb: string): CommandDefinition | undefined {
   // Lets the tests send the same line through the other door.
   if (process.env.KEELBOX_DOOR === 'full') return undefined;
-  return hotCommands.find(({path}) => path.length === 1 && path[0] === verb);
+  const isMeant = ({path}: CommandDefinition) => path.length === 1 && path[0] === verb;
+  return hottestCommands.find(isMeant) ?? loadHotVerbs().hotCommands.find(isMeant);
 }
 
 async function finish(code: Promise<number>): Promise<void> {

@@ -1,4 +1,5 @@
 import {completionCommand} from './completion';
+import {containerCommands} from './container/all';
 import type {CommandDefinition} from './definition';
 import {eventsCommand} from './events';
 import {explainCommand} from './explain';
@@ -13,6 +14,7 @@ import {volumeCommands} from './volume/all';
 
 export const allCommands: readonly CommandDefinition[] = [
   ...hotCommands,
+  ...containerCommands,
   ...imageCommands,
   ...volumeCommands,
   eventsCommand,

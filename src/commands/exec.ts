@@ -43,13 +43,13 @@ function buildRequest(options: OptionValues<typeof execOptions>, context: Comman
   }
   const {tty, interactive, detach} = options;
   // Nobody types into a command without a client.
-  const terminal = {tty, interactive: interactive === true && detach !== true, 'dry-run': undefined};
+  const terminal = readTerminal({tty, interactive}, context.environment, detach !== true);
   return {
     reference,
     command,
     env: collectEnvironment(options['env-file'], options.env, context.environment),
     capAdd: options['cap-add'].flatMap(names => names.split(',').filter(Boolean)),
-    ...readTerminal(terminal, context.environment),
+    ...terminal,
     ...(interactive !== undefined && {interactive}),
     ...(options.workdir !== undefined && {cwd: options.workdir}),
     ...(options.user !== undefined && {user: options.user}),

@@ -1,21 +1,23 @@
-/** The verbs that people wait for; they are in the entry's bundle. */
+/** The verbs that people wait for: no framework is loaded for them. */
 import type {CommandDefinition} from './definition';
-import {execCommand} from './exec';
-import {inspectCommand} from './image/inspect';
+import {hottestCommands} from './hottest';
 import {imagesCommand} from './images';
+import {inspectCommand} from './inspect';
+import {killCommand} from './kill';
 import {logsCommand} from './logs';
-import {psCommand} from './ps';
 import {rmCommand} from './rm';
-import {runCommand} from './run';
+import {startCommand} from './start';
+import {stopCommand} from './stop';
 import {versionCommand} from './version';
 
 export const hotCommands: readonly CommandDefinition[] = [
-  runCommand,
-  execCommand,
-  psCommand,
+  ...hottestCommands,
   imagesCommand,
   inspectCommand,
   logsCommand,
   rmCommand,
+  startCommand,
+  stopCommand,
+  killCommand,
   versionCommand,
 ];

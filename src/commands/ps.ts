@@ -3,10 +3,12 @@ import type {ContainerSummary} from '../native';
 import {formatColumns} from '../output/columns';
 import {formats} from '../output/formats';
 import {writeOut} from '../output/write';
-import {isWholeNumber} from './checks';
+import {isOneOf, isWholeNumber} from './checks';
+import {sizesById} from './container/sizes';
 import {defineCommand, type OptionTable, type OptionValues} from './definition';
-import {impliesAll, psFilters} from './ps/filters';
-import {dockerObject, psFieldHeadings, psHeadings, psRow, psTable, shownId, stableObject} from './ps/rows';
+import {filterHelp, impliesAll, psFilters} from './ps/filters';
+import {dockerObject, psFieldHeadings, psHeadings, psRow, psTable, type Shown, shownId, stableObject} from './ps/rows';
+import {sorted, sortWords} from './ps/sort';
 
 const options = {
   all: {kind: 'boolean', short: 'a', group: 'Choice', help: 'Also those that do not run'},
@@ -24,8 +26,16 @@ const options = {
     short: 'f',
     value: 'KEY=VALUE',
     group: 'Choice',
-    help: 'Only those that match: ancestor, exited, id, label, name, status (several: all keys must match)',
+    help: `Only those that match: ${filterHelp} (several: all keys must match)`,
   },
+  sort: {
+    kind: 'value',
+    value: 'KEY',
+    group: 'Output',
+    help: `In another order than created, newest first: ${sortWords.join(', ')}`,
+    check: isOneOf(...sortWords),
+  },
+  size: {kind: 'boolean', short: 's', group: 'Output', help: 'Also what each takes on disk'},
   quiet: {kind: 'boolean', short: 'q', group: 'Output', help: 'Only ids'},
   'no-trunc': {kind: 'boolean', group: 'Output', help: 'Do not shorten ids and commands'},
   noheading: {kind: 'boolean', group: 'Output', help: 'No heading line'},
@@ -52,8 +62,8 @@ export const psCommand = defineCommand({
   positionals: {usage: '', min: 0, max: 0},
   options,
   later: {
-    boolean: 'size/s external sync pod/p namespace ns',
-    value: 'sort watch/w',
+    boolean: 'external sync pod/p namespace ns',
+    value: 'watch/w',
   },
   execute(options) {
     writeOut(render(choose(options), options));
@@ -65,24 +75,38 @@ export const psCommand = defineCommand({
 function choose(options: PsOptions): ContainerSummary[] {
   const limit = options.last === undefined ? undefined : Number(options.last);
   const count = options.latest ? 1 : limit;
-  const matches = options.filter.length > 0 ? formats().readFilters(psFilters, options.filter) : () => true;
   const all = options.all === true || count !== undefined || impliesAll(options.filter);
-  const containers = engine().list({all}).filter(matches);
-  return containers.sort((a, b) => b.createdAt - a.createdAt).slice(0, count);
+  const containers = matching(options.filter, all).sort((a, b) => b.createdAt - a.createdAt);
+  const chosen = containers.slice(0, count);
+  return options.sort === undefined ? chosen : sorted(chosen, options.sort, ({id}) => sizesById(id));
+}
+
+function matching(words: readonly string[], all: boolean): ContainerSummary[] {
+  if (words.length === 0) return engine().list({all});
+  // `before` and `since` may name one that does not run.
+  const everyone = engine().list({all: true});
+  const matches = formats().readFilters(psFilters(everyone), words);
+  return everyone.filter(container => (all || isListed(container)) && matches(container));
+}
+
+/** Without `-a`: what runs, or will again by itself. */
+function isListed({status}: ContainerSummary): boolean {
+  return status === 'running' || status === 'paused' || status === 'restarting';
 }
 
 function render(containers: readonly ContainerSummary[], options: PsOptions): string {
-  const isFull = options['no-trunc'] === true;
-  const now = Date.now();
+  const shown: Shown = {isFull: options['no-trunc'] === true, now: Date.now()};
   const isPlain = ['', 'table'].includes(options.format ?? '');
-  if (options.quiet && isPlain) return lines(containers.map(container => shownId(container, isFull)));
+  if (options.quiet && isPlain) return lines(containers.map(container => shownId(container, shown)));
   if (options.json) return `${JSON.stringify(containers.map(stableObject), null, 2)}\n`;
+  const asksSize = options.size === true || (!isPlain && /\.Size\b/.test(options.format ?? ''));
+  if (asksSize) shown.sizeOf = sizesById;
   if (options.format !== undefined && !isPlain) {
-    const rows = containers.map(container => dockerObject(container, isFull, now));
+    const rows = containers.map(container => dockerObject(container, shown));
     return formats().formatRows(options.format, rows, psFieldHeadings, psTable);
   }
-  const rows = containers.map(container => psRow(container, isFull, now));
-  return formatColumns(options.noheading ? rows : [psHeadings, ...rows]);
+  const rows = containers.map(container => psRow(container, shown));
+  return formatColumns(options.noheading ? rows : [psHeadings(shown), ...rows]);
 }
 
 function lines(texts: readonly string[]): string {

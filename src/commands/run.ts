@@ -1,8 +1,11 @@
 import {engine} from '../engine';
+import {KeelboxError} from '../errors/keelbox-error';
 import type {RunRequest} from '../native';
 import {writeErr, writeOut} from '../output/write';
-import {defineCommand} from './definition';
+import {printCreated, printNotices, replace} from './container/made';
+import {defineCommand, type OptionValues} from './definition';
 import {laterRunOptions} from './run/later-options';
+import {readClient} from './run/life';
 import {planText, stepLine} from './run/narrate';
 import {runOptions} from './run/options';
 import {buildRequest} from './run/request';
@@ -27,6 +30,10 @@ export const runCommand = defineCommand({
       command: "keelbox run --rm --from-binary sh --from-binary ps -- sh -c 'ps'",
       text: 'these two programs and the libraries they need, and nothing else',
     },
+    {
+      command: 'keelbox run -d --name web --restart always busybox httpd -f -p 8080',
+      text: 'a service that stays: keelbox logs -f web, keelbox stop web',
+    },
     {command: 'keelbox run --dry-run host -- true', text: 'every kernel call it would make, and why'},
   ],
   positionals: {usage: 'IMAGE [COMMAND] [ARG...]', min: 0, max: Number.POSITIVE_INFINITY},
@@ -34,12 +41,33 @@ export const runCommand = defineCommand({
   options: runOptions,
   later: laterRunOptions,
   execute(options, context) {
-    const request = buildRequest(options, context);
     const format = options['dry-run'];
+    const isDetached = options.detach === true;
+    checkDetached(options);
+    const request = buildRequest(options, context, !isDetached && format === undefined);
     if (format !== undefined) return printPlan(request, format);
-    return start(request, options.quiet === true);
+    if (options.replace === true) replace(options.name);
+    if (isDetached)
+      return printCreated(engine().act({verb: 'run', request: detached(request)}), options.quiet === true);
+    return start(options.explain === true ? {...request, explain: true} : request, options);
   },
 });
+
+type Options = OptionValues<typeof runOptions>;
+
+/** Docker's refusals, and ours of what nobody would see. */
+function checkDetached(options: Options): void {
+  if (options.detach !== true) return;
+  const other = options.attach.length > 0 ? '--attach' : options.explain === true ? '--explain' : undefined;
+  if (other === undefined) return;
+  throw new KeelboxError('ERR_KEELBOX_USAGE', `conflicting options: cannot specify both ${other} and --detach`, {
+    hint: 'leave one of them out; keelbox attach connects to a container that runs',
+  });
+}
+
+function detached(request: RunRequest): RunRequest {
+  return {...request, life: {...request.life, detach: true}};
+}
 
 function printPlan(request: RunRequest, format: string): number {
   const plan = engine().plan(request);
@@ -53,9 +81,9 @@ function subjectOf({root}: RunRequest): string {
   return root.programs.map(program => `--from-binary ${program}`).join(' ');
 }
 
-function start(request: RunRequest, isQuiet: boolean): number {
+function start(request: RunRequest, options: Options): number {
   const native = engine();
   const started = request.explain ? native.prepare(request, step => writeErr(stepLine(step))) : native.prepare(request);
-  if (!isQuiet) for (const notice of started.notices) writeErr(`notice: ${notice}\n`);
-  return native.attach(started.handle);
+  if (options.quiet !== true) printNotices(started);
+  return native.attach(started.handle, readClient(options));
 }

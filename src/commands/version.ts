@@ -2,11 +2,7 @@ import {engine} from '../engine';
 import {notYet} from '../errors/keelbox-error';
 import {writeOut} from '../output/write';
 import {defineCommand} from './definition';
-
-/** Put in by scripts/build-js.mjs from package.json. */
-declare const KEELBOX_VERSION: string;
-
-export const packageVersion = KEELBOX_VERSION;
+import {packageVersion} from './package-version';
 
 interface VersionReport {
   version: string;

@@ -1,5 +1,6 @@
 //! The addon: converts arguments, results and errors between Node and the engine. Decides nothing.
 
+pub mod attach;
 pub mod containers;
 mod convert;
 pub mod exec;
@@ -54,12 +55,22 @@ pub fn prepare<'env>(
 }
 
 /// Replaces this process by the attach client of a container that `prepare` started. Never returns on success.
-#[napi(ts_return_type = "never")]
-pub fn attach(env: &Env, handle: u32) -> Result<()> {
+#[napi(
+    ts_args_type = "handle: number, options?: object",
+    ts_return_type = "never"
+)]
+pub fn attach(env: &Env, handle: u32, options: Option<Object<'_>>) -> Result<()> {
+    let options = options.map(|options| read(env, options)).transpose()?;
     let Some(running) = HANDLES.take(handle) else {
         return Err(convert::gone());
     };
-    or_throw(env, Err(keelbox_engine::attach(running)))
+    or_throw(
+        env,
+        Err(keelbox_engine::attach(
+            running,
+            &options.unwrap_or_default(),
+        )),
+    )
 }
 
 /// Makes and starts a container off the JavaScript thread; calls `onEvent` once, when it has ended.

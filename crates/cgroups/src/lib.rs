@@ -5,8 +5,12 @@
 
 mod current;
 mod discover;
+mod freeze;
 mod group;
+mod oom;
 
 pub use current::{Current, current};
 pub use discover::discover;
+pub use freeze::freeze;
 pub use group::{Fault, Made, empty, make, members, remove};
+pub use oom::oom_kills;

@@ -5,6 +5,7 @@ use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
 use keelbox_spec::failure::Failure;
 
+use crate::attach::ClientOptions;
 use crate::lifecycle::Running;
 use crate::spawn;
 use crate::stdio::null;
@@ -12,23 +13,35 @@ use crate::store::internal;
 
 /// Replaces this process by the client of a container. Returns only with the reason why that failed.
 #[must_use]
-pub fn attach(running: Running) -> Failure {
-    match exec_client(running) {
+pub fn attach(running: Running, options: &ClientOptions) -> Failure {
+    match exec_client(running, options) {
         Ok(never) => match never {},
         Err(failure) => failure,
     }
 }
 
-fn exec_client(running: Running) -> Result<std::convert::Infallible, Failure> {
+fn exec_client(
+    running: Running,
+    options: &ClientOptions,
+) -> Result<std::convert::Infallible, Failure> {
+    options.check()?;
     let [stdin, stdout, stderr] = running.ends;
     let mode = match (&running.console, running.interactive) {
-        (Some(_), true) => c"terminal",
-        (Some(_), false) => c"display",
-        (None, _) => c"pipes",
+        (Some(_), true) => "terminal",
+        (Some(_), false) => "display",
+        (None, _) if running.relayed && running.tty => "relayed-terminal",
+        (None, _) if running.relayed => "relayed",
+        (None, _) => "pipes",
     };
     let first = running.console.or(stdin);
     let fds = [Some(running.control), first, stdout, stderr];
-    exec(&[c"attach".to_owned(), mode.to_owned()], &fds)
+    let words = ["attach".to_owned(), mode.to_owned()];
+    let role: Vec<_> = words
+        .into_iter()
+        .chain(options.words())
+        .map(|word| CString::new(word).unwrap_or_default())
+        .collect();
+    exec(&role, &fds)
 }
 
 /// Replaces this process by the executable in a role, with `fds` as its 3, 4, 5, ... where /dev/null stands for nothing.

@@ -1,6 +1,6 @@
 //! Talking to the supervisor of a container that runs.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use keelbox_process::{receive, send};
@@ -63,7 +63,20 @@ impl Control {
     ///
     /// The answer's errno and note; None: the supervisor is gone.
     pub(crate) fn answer(&self, request: &Request) -> Result<(), Option<(Errno, String)>> {
-        if !self.ask(request) {
+        self.answer_with(request, &[])
+    }
+
+    /// The same, with fds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::answer`].
+    pub(crate) fn answer_with(
+        &self,
+        request: &Request,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), Option<(Errno, String)>> {
+        if send(&self.socket, request, fds).is_err() {
             return Err(None);
         }
         loop {
@@ -77,6 +90,12 @@ impl Control {
                 Err(errno) => return Err(Some((errno, String::new()))),
             }
         }
+    }
+
+    /// The socket, for a client that waits for as long as it takes.
+    pub(crate) fn into_socket(self) -> OwnedFd {
+        let _ = sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, None);
+        self.socket
     }
 
     /// Waits for the end. None: the supervisor is gone without a word.

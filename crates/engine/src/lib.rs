@@ -5,7 +5,6 @@
 //! holds the lock on its state directory.
 
 mod action;
-#[allow(dead_code, reason = "what calls it comes with the next commits")]
 mod attach;
 mod attempt;
 mod binaries;
@@ -50,6 +49,7 @@ mod volumes;
 mod watch;
 
 pub use action::{Action, Condition, act};
+pub use attach::{AttachRequest, ClientOptions, prepare_attach};
 pub use client::attach;
 pub use events::ContainerEvent;
 pub use exec::{ExecRequest, exec, exec_detached};

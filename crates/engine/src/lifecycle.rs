@@ -46,10 +46,8 @@ pub struct Running {
     pub console: Option<OwnedFd>,
     pub(crate) interactive: bool,
     /// It has a terminal.
-    #[allow(dead_code, reason = "for the client, which comes next")]
     pub(crate) tty: bool,
     /// Its bytes go through the supervisor.
-    #[allow(dead_code, reason = "for the client, which comes next")]
     pub(crate) relayed: bool,
 }
 

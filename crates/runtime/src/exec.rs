@@ -13,7 +13,7 @@ pub(crate) fn role() -> i32 {
     else {
         return FAILED;
     };
-    let Some(start) = read_message(message) else {
+    let Some(start) = read_message(&message) else {
         return FAILED;
     };
     exec(

@@ -2,6 +2,11 @@
 
 /// Writes `error: MESSAGE` to stderr.
 pub(crate) fn error(message: &str) {
-    let line = format!("error: {message}\n");
+    line(&format!("error: {message}"));
+}
+
+/// Writes a line to stderr.
+pub(crate) fn line(text: &str) {
+    let line = format!("{text}\n");
     let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
 }

@@ -5,8 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use keelbox_process::Maps;
 use keelbox_spec::start::{Start, fds};
-use keelbox_supervisor::attach::{Ending, Ends, Outcome, Streams, Unwritten, attach};
-use keelbox_supervisor::{Inherited, supervise};
+use keelbox_supervisor::attach::{
+    DetachKeys, Ending, Ends, Options, Outcome, Streams, Unwritten, attach,
+};
+use keelbox_supervisor::{Inherited, again, supervise};
 
 use crate::{exec, layers, logs, report, seal};
 
@@ -15,14 +17,19 @@ pub(crate) const FAILED: i32 = 125;
 /// Exit code for the end of a terminal: 128 and SIGHUP's number.
 const HUNG_UP: i32 = 129;
 
+/// Exit code for output that nobody reads: 128 and SIGPIPE's number.
+const UNREAD: i32 = 141;
+/// The keys that leave a container alone.
+const DETACH_KEYS: &str = "ctrl-]";
+
 /// Runs the role that `arguments` name. The exit code.
 pub(crate) fn run(arguments: Vec<String>) -> i32 {
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["seal", role @ ..] => seal::again(role),
-        ["supervise"] => supervise_role(),
+        ["supervise", words @ ..] => supervise_role(words),
         ["exec"] => exec::role(),
-        ["attach", mode] => attach_role(mode),
+        ["attach", mode, words @ ..] => attach_role(mode, words),
         ["logs", words @ ..] => logs::run(words),
         ["remove", name] => remove_role(name),
         ["pack", lower] => layers::pack(lower),
@@ -48,9 +55,18 @@ pub(crate) fn begin() {
     keelbox_process::take_name();
 }
 
-fn supervise_role() -> i32 {
+fn supervise_role(words: &[&str]) -> i32 {
+    /// The fds of every start.
+    const USUAL: usize = 10;
     begin();
-    let Ok(inherited) = keelbox_sys::fd::inherit::<10>(fds::CONTROL) else {
+    let again = again(words);
+    let more = again.as_ref().map_or(0, |(count, _)| *count);
+    let Ok(mut inherited) = keelbox_sys::fd::inherit_all(fds::CONTROL, USUAL + more) else {
+        return FAILED;
+    };
+    let rest = inherited.split_off(USUAL);
+    let again = again.and_then(|(_, take)| take(rest));
+    let Ok(inherited) = <[OwnedFd; USUAL]>::try_from(inherited) else {
         return FAILED;
     };
     let [
@@ -65,13 +81,14 @@ fn supervise_role() -> i32 {
         stdin,
         journal,
     ] = inherited;
-    let Some(start) = read_message(message) else {
+    let Some(start) = read_message(&message) else {
         return FAILED;
     };
     supervise(
         start,
         Inherited {
             control,
+            message,
             state,
             data,
             ids,
@@ -79,27 +96,38 @@ fn supervise_role() -> i32 {
             terminal,
             stdin,
             journal,
+            again,
         },
     );
     0
 }
 
-pub(crate) fn read_message(message: OwnedFd) -> Option<Start> {
+pub(crate) fn read_message(message: &OwnedFd) -> Option<Start> {
     let mut bytes = Vec::new();
-    std::fs::File::from(message).read_to_end(&mut bytes).ok()?;
+    std::fs::File::from(message.try_clone().ok()?)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Start::decode(&bytes).ok()
 }
 
-fn attach_role(mode: &str) -> i32 {
+fn attach_role(mode: &str, words: &[&str]) -> i32 {
     let Ok([control, first, stdout, stderr]) = keelbox_sys::fd::inherit::<4>(fds::CONTROL) else {
         return FAILED;
     };
+    let pipes = |first| [first, stdout, stderr].map(keelbox_supervisor::present);
     let container = match mode {
         "terminal" => Ends::Terminal(first, true),
         "display" => Ends::Terminal(first, false),
-        _ => Ends::Pipes([first, stdout, stderr].map(keelbox_supervisor::present)),
+        "relayed" => Ends::Relayed(pipes(first), false),
+        "relayed-terminal" => Ends::Relayed(pipes(first), true),
+        _ => Ends::Pipes(pipes(first)),
     };
-    match attach(Streams { control, container }) {
+    let streams = Streams {
+        control,
+        container,
+        options: attach_options(words),
+    };
+    match attach(streams) {
         Ok(ending) => {
             // The supervisor is this process's child, from before it became the client, and has said its last word.
             if matches!(ending.outcome, Outcome::Exited(_)) {
@@ -111,6 +139,15 @@ fn attach_role(mode: &str) -> i32 {
             report::error(&format!("cannot attach to the container: {errno}"));
             FAILED
         }
+    }
+}
+
+/// `keys=KEYS` and `keep-signals`, each or none.
+fn attach_options(words: &[&str]) -> Options {
+    let keys = words.iter().find_map(|word| word.strip_prefix("keys="));
+    Options {
+        detach_keys: DetachKeys::parse(keys.unwrap_or(DETACH_KEYS)),
+        passes_signals: !words.contains(&"keep-signals"),
     }
 }
 
@@ -127,6 +164,12 @@ fn exit_code(ending: Ending) -> i32 {
         Outcome::Exited(exited) if exited.exit_code() == 0 && ending.unwritten.is_some() => FAILED,
         Outcome::Exited(exited) => i32::from(exited.exit_code()),
         Outcome::HungUp => HUNG_UP,
+        Outcome::Signalled(signal) => 128 + signal,
+        Outcome::Unread => UNREAD,
+        Outcome::Detached => {
+            report::line("read escape sequence");
+            0
+        }
         Outcome::Lost => {
             report::error("the container's supervisor is gone, and the container with it");
             FAILED

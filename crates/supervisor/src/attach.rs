@@ -3,6 +3,7 @@
 //!
 //! One thread and one poll. Where the container writes into the caller's own pipe, this process moves no byte at all.
 
+mod detach_keys;
 mod relay;
 mod signals;
 
@@ -13,9 +14,11 @@ use keelbox_process::{receive, send};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
+use crate::deliver::ends_by_default;
 use crate::protocol::{Event, Exited, Request};
 use crate::terminal::Saved;
-use relay::{Keys, Relay, State};
+pub use detach_keys::DetachKeys;
+use relay::{Relay, State};
 use signals::Signals;
 
 /// What the client is started with.
@@ -25,6 +28,17 @@ pub struct Streams {
     pub control: OwnedFd,
     /// The container's terminal, or the pipes that lead to its stdin and from its stdout and stderr.
     pub container: Ends,
+    /// How it behaves.
+    pub options: Options,
+}
+
+/// How the client behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Typed into the caller's terminal, they end the client and leave the container alone.
+    pub detach_keys: Option<DetachKeys>,
+    /// Signals go to the container; otherwise they end the client.
+    pub passes_signals: bool,
 }
 
 /// This side's ends of the container's stdio.
@@ -34,6 +48,8 @@ pub enum Ends {
     Terminal(OwnedFd, bool),
     /// Pipes, where the caller's own files are not handed to the container.
     Pipes([Option<OwnedFd>; 3]),
+    /// Pipes that lead to the supervisor, which has the container's ends; true: those of a terminal.
+    Relayed([Option<OwnedFd>; 3], bool),
 }
 
 /// How it ended.
@@ -45,6 +61,12 @@ pub enum Outcome {
     Lost,
     /// The caller's terminal is gone, and the container did not end for that.
     HungUp,
+    /// The caller's keys said so; the container lives on.
+    Detached,
+    /// A signal of the caller's, which did not go to the container.
+    Signalled(i32),
+    /// Nobody reads what the container prints. Its log does, so it lives on.
+    Unread,
 }
 
 /// How it ended, and whether all of the container's output went where it was to go.
@@ -65,6 +87,13 @@ pub struct Unwritten {
     pub errno: keelbox_sys::Errno,
 }
 
+impl Outcome {
+    /// Whether the container's output has an end that is worth waiting for.
+    fn is_last(self) -> bool {
+        matches!(self, Self::Exited(_) | Self::Lost | Self::HungUp)
+    }
+}
+
 /// How long a container may take to end after its terminal has gone.
 const HANG_UP: Duration = Duration::from_secs(10);
 
@@ -77,7 +106,9 @@ pub fn attach(streams: Streams) -> keelbox_sys::Result<Ending> {
     let signals = Signals::block()?;
     let mut client = Client::new(streams, signals);
     let outcome = client.run();
-    client.flush();
+    if outcome.is_last() {
+        client.flush();
+    }
     client.restore();
     Ok(Ending {
         outcome,
@@ -96,6 +127,13 @@ struct Client {
     unwritten: Option<Unwritten>,
     /// The caller's terminal is gone; so is this process at that moment.
     until: Option<Instant>,
+    /// The supervisor has the container's ends.
+    is_relayed: bool,
+    /// It has a terminal.
+    has_terminal: bool,
+    options: Options,
+    /// How it has ended on this side.
+    over: Option<Outcome>,
 }
 
 impl Client {
@@ -108,22 +146,43 @@ impl Client {
             relays: Vec::new(),
             unwritten: None,
             until: None,
+            is_relayed: matches!(streams.container, Ends::Relayed(..)),
+            has_terminal: matches!(
+                streams.container,
+                Ends::Terminal(..) | Ends::Relayed(_, true)
+            ),
+            options: streams.options,
+            over: None,
         };
         match streams.container {
             Ends::Terminal(master, interactive) => client.use_terminal(master, interactive),
-            Ends::Pipes([stdin, stdout, stderr]) => {
+            Ends::Pipes(ends) => client.use_pipes(ends),
+            Ends::Relayed(ends, false) => client.use_pipes(ends),
+            Ends::Relayed([stdin, output, _], true) => {
                 client
                     .relays
-                    .extend(stdin.map(|end| Relay::input(end, None)));
-                client
-                    .relays
-                    .extend(stdout.map(|end| Relay::output(1, end)));
-                client
-                    .relays
-                    .extend(stderr.map(|end| Relay::output(2, end)));
+                    .extend(output.map(|end| Relay::output(1, end)));
+                if let Some(stdin) = stdin {
+                    client.type_into(stdin);
+                }
+                client.take_terminal();
             }
         }
         client
+    }
+
+    fn use_pipes(&mut self, [stdin, stdout, stderr]: [Option<OwnedFd>; 3]) {
+        self.relays.extend(stdin.map(Relay::input));
+        self.relays.extend(stdout.map(|end| Relay::output(1, end)));
+        self.relays.extend(stderr.map(|end| Relay::output(2, end)));
+    }
+
+    /// What is typed goes to the container; its keys are the caller's own if that types into a terminal.
+    fn type_into(&mut self, end: OwnedFd) {
+        self.saved = Saved::of(rustix::stdio::stdin());
+        let keys = self.options.detach_keys.take();
+        let keys = keys.filter(|_| self.saved.is_some());
+        self.relays.push(Relay::keyboard(end, keys));
     }
 
     fn use_terminal(&mut self, master: OwnedFd, interactive: bool) {
@@ -133,8 +192,7 @@ impl Client {
             rustix::io::fcntl_dupfd_cloexec(&master, 3),
         ) {
             if interactive {
-                self.saved = Saved::of(rustix::stdio::stdin());
-                self.relays.push(Relay::input(input, Some(Keys::default())));
+                self.type_into(input);
             }
             self.relays.push(Relay::output(1, output));
         }
@@ -157,7 +215,9 @@ impl Client {
 
     /// The container's terminal gets the size of the caller's.
     fn resize(&self) {
-        let Some(console) = &self.console else { return };
+        if !self.has_terminal {
+            return;
+        }
         let size = [
             rustix::stdio::stdin(),
             rustix::stdio::stdout(),
@@ -165,8 +225,15 @@ impl Client {
         ]
         .into_iter()
         .find_map(|fd| rustix::termios::tcgetwinsize(fd).ok());
-        if let Some(size) = size.filter(|size| size.ws_col != 0 && size.ws_row != 0) {
-            let _ = rustix::termios::tcsetwinsize(console, size);
+        let Some(size) = size.filter(|size| size.ws_col != 0 && size.ws_row != 0) else {
+            return;
+        };
+        match &self.console {
+            Some(console) => drop(rustix::termios::tcsetwinsize(console, size)),
+            None => self.ask(Request::Resize {
+                columns: size.ws_col,
+                rows: size.ws_row,
+            }),
         }
     }
 
@@ -190,6 +257,9 @@ impl Client {
             self.pass_signals();
         }
         self.move_bytes(&ready.relays);
+        if let Some(outcome) = self.over {
+            return Ok(Some(outcome));
+        }
         if ready.control { self.hear() } else { Ok(None) }
     }
 
@@ -229,7 +299,13 @@ impl Client {
                 signals::WINCH => self.resize(),
                 signals::CONT => self.take_terminal(),
                 signals::CHLD | signals::PIPE | signals::URG => {}
-                signal => self.ask(Request::Signal(signal)),
+                // The caller's terminal is gone. A container whose output is kept need not go with it.
+                signals::HUP if self.is_relayed && self.has_terminal => {
+                    self.over = Some(Outcome::HungUp);
+                }
+                signal if self.options.passes_signals => self.ask(Request::Signal(signal)),
+                signal if ends_by_default(signal) => self.over = Some(Outcome::Signalled(signal)),
+                _ => {}
             }
         }
     }
@@ -268,6 +344,19 @@ impl Client {
         }
         match state {
             State::Open => true,
+            State::Detached => {
+                self.ask(Request::Detach);
+                self.over = Some(Outcome::Detached);
+                false
+            }
+            State::ReaderGone if relay.is_output() && self.is_relayed => {
+                self.over.get_or_insert(if relay.is_terminal() {
+                    Outcome::HungUp
+                } else {
+                    Outcome::Unread
+                });
+                false
+            }
             // What writes into a terminal that nobody reads waits for ever, and is not told.
             State::ReaderGone | State::Unwritable(_)
                 if relay.is_output() && self.console.is_some() =>
@@ -283,6 +372,8 @@ impl Client {
             State::Ended => {
                 if !relay.is_output() && self.console.is_some() {
                     self.hang_up();
+                } else if !relay.is_output() && self.saved.is_some() {
+                    self.over = Some(Outcome::HungUp);
                 }
                 false
             }
@@ -300,7 +391,10 @@ impl Client {
     fn hear(&mut self) -> keelbox_sys::Result<Option<Outcome>> {
         match receive::<Event>(&self.control) {
             Ok(Some(received)) => match received.message {
-                Event::Exited(exited) => Ok(Some(Outcome::Exited(exited))),
+                // Its next run is another's to see.
+                Event::Exited(exited) | Event::Restarting { exited, .. } => {
+                    Ok(Some(Outcome::Exited(exited)))
+                }
                 _ => Ok(None),
             },
             Ok(None) => Ok(Some(Outcome::Lost)),

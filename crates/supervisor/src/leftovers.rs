@@ -14,7 +14,7 @@ use crate::{cleanup, volumes};
 pub(crate) struct Leftovers {
     id: String,
     pub(crate) cgroups: Vec<CString>,
-    name_link: CString,
+    pub(crate) name_link: CString,
     /// Volumes that go with it.
     volumes: Vec<CString>,
     pub(crate) remove: bool,
@@ -44,6 +44,11 @@ impl Leftovers {
                 .find_map(|(_, op)| subordinate(op))
                 .unwrap_or_default(),
         }
+    }
+
+    /// The container's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
     }
 
     /// Removes it. `remove`: the container's data and name as well.

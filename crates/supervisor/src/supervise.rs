@@ -1,31 +1,46 @@
 //! The supervisor: starts the container, stays beside it, and clears up after it.
 
+mod again;
+mod checks;
 mod ended;
+mod events;
+mod peers;
 mod reporter;
+mod requests;
+mod setup;
+mod turn;
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-use keelbox_process::{Container, launch, receive, send};
+use keelbox_process::{Container, launch};
 use keelbox_spec::op::{Op, namespace};
-use keelbox_spec::start::Start;
-use reporter::Reporter;
-pub(crate) use reporter::tell_failure;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use rustix::pty::OpenptFlags;
+use keelbox_spec::start::{Life, Start};
+use rustix::fs::AtFlags;
 
+use crate::health::{Health, Rules};
+use crate::hub::Hub;
 use crate::leftovers::Leftovers;
-use crate::protocol::{Event, Request, SOCKET, VERSION};
+use crate::protocol::Exited;
+use crate::record;
+use crate::restart::BackOff;
 use crate::terminal::Saved;
-use crate::{deliver, drain, record};
+pub use again::{Again, again};
+use checks::Check;
+use peers::Peer;
+pub(crate) use reporter::tell_failure;
+use reporter::{Reporter, failure};
+use setup::Shape;
+pub(crate) use setup::release_stdio;
 
 /// The fds that a supervisor is started with (`keelbox_spec::start::fds`).
 #[derive(Debug)]
 pub struct Inherited {
     /// The first client's socket.
     pub control: OwnedFd,
+    /// The start message.
+    pub message: OwnedFd,
     /// The locked state directory.
     pub state: OwnedFd,
     /// The data directory.
@@ -40,366 +55,218 @@ pub struct Inherited {
     pub stdin: OwnedFd,
     /// The directory of the events' journal.
     pub journal: OwnedFd,
+    /// What came from the supervisor's life before, when the container is started again.
+    pub again: Option<Again>,
 }
 
-/// Clients at a time besides the first; more of them wait until one leaves. A client is sent two messages in all, which its
-/// socket has room for, so none can make this process wait.
-const MOST_OTHERS: usize = 32;
+/// What makes the container this process's own; others may have it once these are closed.
+struct Held {
+    state: OwnedFd,
+    data: OwnedFd,
+    ids: OwnedFd,
+}
 
-/// Starts the container of `start`, and returns when it has ended and everything is cleared up.
-pub fn supervise(start: Start, inherited: Inherited) {
-    let terminal =
-        drain::present(inherited.terminal).and_then(|fd| Saved::of(&fd).map(|saved| (fd, saved)));
-    let mut reporter = Reporter {
-        control: inherited.control.as_fd(),
-    };
-    let begin = Instant::now();
-    let launched = launch(&start, &mut reporter);
-    let takes_signals = start.steps.iter().any(|(_, op)| match op {
-        Op::Execute(command) => command.init,
-        Op::Clone3 { namespaces, .. } => namespaces & namespace::CLONE_NEWPID == 0,
-        _ => false,
-    });
-    let leftovers = Leftovers::new(start);
-    match launched {
-        Ok(container) => {
-            let [stdout, stderr] = inherited.drains;
-            let supervisor = Supervisor {
-                begin,
-                takes_signals,
-                peer: container.console.as_ref().and_then(open_peer),
-                container,
-                client: Some(inherited.control),
-                others: Vec::new(),
-                listener: listen(inherited.state.as_fd()),
-                streams: [drain::present(stdout), drain::present(stderr)],
-                terminal,
-                replaced: None,
-                settled: false,
-                leftovers,
-                state: inherited.state,
-                data: inherited.data,
-            };
-            supervisor.run();
-        }
-        Err(failed) => {
-            let remove = !leftovers.existing;
-            leftovers.clear(inherited.data.as_fd(), inherited.state.as_fd(), remove);
-            tell_failure(inherited.control.as_fd(), failed);
+/// What it is doing.
+#[derive(Clone, Copy)]
+enum Phase {
+    /// The container runs.
+    Running,
+    /// It has ended, and is started again then.
+    Waiting { until: Instant, exited: Exited },
+    /// It has ended, and some client has not read everything yet; another process waits for that from then on.
+    Over { until: Option<Instant> },
+}
+
+/// Moments in which something is to be done.
+#[derive(Default)]
+struct Timers {
+    /// Nothing has happened for a while.
+    settle: Option<Instant>,
+    /// SIGKILL for a container that is to stop.
+    stop: Option<Instant>,
+    /// SIGKILL for one that has run long enough.
+    limit: Option<Instant>,
+}
+
+impl Timers {
+    fn with_limit(limit: Option<Instant>) -> Self {
+        Self {
+            limit,
+            ..Self::default()
         }
     }
-    drop(inherited.ids);
 }
 
-/// Where other commands reach this supervisor. By way of the directory's fd, since a socket's path is short (unix(7)).
-fn listen(state: BorrowedFd<'_>) -> Option<OwnedFd> {
-    use std::os::fd::AsRawFd;
-    let socket = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .ok()?;
-    let address =
-        SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", state.as_raw_fd())).ok()?;
-    rustix::net::bind(&socket, &address).ok()?;
-    rustix::net::listen(&socket, 16).ok()?;
-    Some(socket)
+/// What was asked for.
+#[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent of each other")]
+struct Asked {
+    /// Its end.
+    stop: bool,
+    /// By `stop`, which has an event of its own.
+    by_stop: bool,
+    /// Another start after that.
+    again: bool,
+    /// Not to be started again after all.
+    give_up: bool,
 }
 
 struct Supervisor {
     begin: Instant,
+    /// Milliseconds since the epoch.
+    started_at: u64,
     /// The kernel keeps no signal from the first process: it is the one of `--init`, or not the first of its pid namespace.
     takes_signals: bool,
+    /// Its steps name namespaces of others.
+    joins: bool,
     container: Container,
     /// The other side of its terminal: once nobody has that open the terminal is no more, also for a container that closes
     /// it between two messages to /dev/console.
     peer: Option<OwnedFd>,
-    client: Option<OwnedFd>,
-    others: Vec<OwnedFd>,
+    peers: Vec<Peer>,
     listener: Option<OwnedFd>,
+    /// What moves its output; None: the first client has the other ends.
+    hub: Option<Hub>,
     streams: [Option<OwnedFd>; 2],
+    shape: Shape,
     terminal: Option<(OwnedFd, Saved)>,
     /// The signal in whose place SIGKILL was sent.
     replaced: Option<i32>,
-    /// Whether it has let go of what it needed to start.
-    settled: bool,
+    phase: Phase,
+    timers: Timers,
+    asked: Asked,
+    frozen: bool,
+    back_off: BackOff,
+    /// This start was asked for, after another.
+    was_restarted: bool,
+    health: Option<Health>,
+    check: Option<Check>,
+    life: Life,
     leftovers: Leftovers,
-    state: OwnedFd,
-    data: OwnedFd,
+    message: OwnedFd,
+    held: Option<Held>,
+    journal: Option<OwnedFd>,
+    /// Those of others, when a start to come may need them.
+    namespaces: Vec<OwnedFd>,
+}
+
+/// Starts the container of `start`, and returns when it has ended and everything is cleared up.
+pub fn supervise(start: Start, mut inherited: Inherited) {
+    // An old record would be taken for this run's.
+    let _ = rustix::fs::unlinkat(&inherited.data, c"exit.json", AtFlags::empty());
+    let again = inherited.again.take();
+    let shape = Shape::of(&inherited);
+    let mut reporter = Reporter::new(&inherited.control, again.as_ref());
+    let begin = Instant::now();
+    let launched = launch(&start, &mut reporter);
+    let reporter::Heard { queued, namespaces } = reporter.into_heard();
+    let facts = Facts::of(&start);
+    let mut life = start.life.clone();
+    let rules = life.health.as_ref().map(Rules::of);
+    if let Some(health) = &mut life.health {
+        // Read again for each check: nothing else needs them.
+        health.steps = Vec::new();
+    }
+    let leftovers = Leftovers::new(start);
+    match launched {
+        Ok(container) => {
+            let parts = setup::Parts {
+                container,
+                inherited,
+                again,
+                shape,
+                begin,
+            };
+            let mut supervisor = Supervisor::new(parts, &facts, life, leftovers);
+            supervisor.health = rules.map(Health::new);
+            supervisor.keep(namespaces);
+            supervisor.run(queued);
+        }
+        Err(failed) => setup::refuse(inherited, again, &life, &leftovers, failure(failed)),
+    }
+}
+
+/// What the steps say that is asked for later.
+struct Facts {
+    takes_signals: bool,
+    joins: bool,
+}
+
+impl Facts {
+    fn of(start: &Start) -> Self {
+        let takes = |op: &Op| match op {
+            Op::Execute(command) => command.init || command.stays,
+            Op::Clone3 { namespaces, .. } => namespaces & namespace::CLONE_NEWPID == 0,
+            _ => false,
+        };
+        let joins = |op: &Op| matches!(op, Op::Join { .. } | Op::BorrowMount { .. });
+        Self {
+            takes_signals: start.steps.iter().any(|(_, op)| takes(op)),
+            joins: start.steps.iter().any(|(_, op)| joins(op)),
+        }
+    }
 }
 
 impl Supervisor {
-    fn run(mut self) {
+    /// Until everything is over.
+    fn run(mut self, queued: Vec<peers::Received>) {
+        keelbox_process::outlive_broken_pipes();
         release_stdio();
-        record::state(
-            self.state.as_fd(),
-            self.container.pid,
-            &self.leftovers.boot_id,
-        );
+        self.write_state();
         self.tell_started();
-        while !self.turn() {}
-        self.finish();
-    }
-
-    fn tell_started(&self) {
-        let Some(client) = &self.client else { return };
-        let console: Vec<_> = self.container.console.iter().map(AsFd::as_fd).collect();
-        let _ = send(
-            client,
-            &Event::Started {
-                pid: self.container.pid,
-            },
-            &console,
-        );
-    }
-
-    /// Once, how long nothing may happen until the container is one that stays.
-    fn patience(&self) -> Option<&'static Timespec> {
-        const SHORT: Timespec = Timespec {
-            tv_sec: 0,
-            tv_nsec: 100_000_000,
-        };
-        (!self.settled).then_some(&SHORT)
-    }
-
-    /// What starting took is let go of: there may be hundreds of supervisors, and each waits with a few pages of code.
-    fn settle(&mut self) {
-        self.settled = true;
-        let _ = keelbox_sys::memory::let_go_of_code();
-    }
-
-    /// Waits for something to happen and deals with it. True: the container has ended.
-    fn turn(&mut self) -> bool {
-        let watched = self.watched();
-        let mut fds: Vec<_> = watched
-            .iter()
-            .map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
-            .collect();
-        match poll(&mut fds, self.patience()) {
-            Ok(0) => {
-                self.settle();
-                return false;
-            }
-            Ok(_) => {}
-            Err(_) => return false,
+        self.listen_to_first(queued);
+        self.tell("start");
+        if self.was_restarted {
+            self.tell("restart");
         }
-        let ready = fds.iter().map(|fd| !fd.revents().is_empty());
-        let happened: Vec<_> = watched
-            .iter()
-            .zip(ready)
-            .filter_map(|((source, _), ready)| ready.then_some(*source))
-            .collect();
-        // From the back, so that removing one of `others` moves none that is still to come.
-        happened.into_iter().rev().any(|source| self.attend(source))
-    }
-
-    fn watched(&self) -> Vec<(Source, BorrowedFd<'_>)> {
-        let mut list = vec![(Source::Init, self.container.pidfd.as_fd())];
-        list.extend(self.client.iter().map(|fd| (Source::Client, fd.as_fd())));
-        let listener = self.listener.iter();
-        let accepting = listener.filter(|_| self.others.len() < MOST_OTHERS);
-        list.extend(accepting.map(|fd| (Source::Listener, fd.as_fd())));
-        list.extend(
-            (0..)
-                .zip(&self.others)
-                .map(|(number, fd)| (Source::Other(number), fd.as_fd())),
-        );
-        if self.client.is_none() {
-            let streams = (0..).zip(&self.streams);
-            list.extend(
-                streams.filter_map(|(number, fd)| {
-                    Some((Source::Stream(number), fd.as_ref()?.as_fd()))
-                }),
-            );
-            list.extend(
-                self.container
-                    .console
-                    .iter()
-                    .map(|fd| (Source::Console, fd.as_fd())),
-            );
-        }
-        list
-    }
-
-    fn attend(&mut self, source: Source) -> bool {
-        match source {
-            Source::Init => return true,
-            Source::Client => self.hear_client(),
-            Source::Listener => self.accept(),
-            Source::Other(number) => self.hear_other(number),
-            Source::Stream(number) => {
-                if let Some(stream) = self.streams.get_mut(number)
-                    && !stream.as_ref().is_some_and(|fd| drain::drain(fd.as_fd()))
-                {
-                    *stream = None;
+        loop {
+            match self.phase {
+                Phase::Running => {
+                    if self.turn() {
+                        self.end();
+                    }
+                }
+                Phase::Waiting { until, exited } => {
+                    self.turn();
+                    if self.asked.give_up {
+                        self.finish(exited);
+                    } else if self.asked.again || Instant::now() >= until {
+                        self.start_again();
+                    }
+                }
+                Phase::Over { until } => {
+                    if self.peers.iter().all(Peer::is_told) {
+                        break;
+                    }
+                    if until.is_some_and(|until| until <= Instant::now()) {
+                        self.leave_slow_clients();
+                    } else {
+                        self.turn();
+                    }
                 }
             }
-            Source::Console => {
-                if !self
-                    .container
-                    .console
-                    .as_ref()
-                    .is_some_and(|fd| drain::drain(fd.as_fd()))
-                {
-                    self.container.console = None;
-                }
-            }
-        }
-        false
-    }
-
-    fn hear_client(&mut self) {
-        let Some(client) = &self.client else { return };
-        match receive::<Request>(client) {
-            Ok(Some(received)) => self.obey(received.message),
-            Ok(None) | Err(_) => self.lose_client(),
-        }
-    }
-
-    /// The client is gone without having seen the end: it was killed, or its terminal was closed.
-    fn lose_client(&mut self) {
-        self.client = None;
-        if let Some((fd, saved)) = self.terminal.take() {
-            saved.restore_if_abandoned(fd.as_fd());
-        }
-        if self.leftovers.tied {
-            self.kill();
-        }
-    }
-
-    fn accept(&mut self) {
-        let Some(listener) = &self.listener else {
-            return;
-        };
-        let Ok(other) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) else {
-            return;
-        };
-        let allowed = rustix::net::sockopt::socket_peercred(&other)
-            .is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid());
-        if allowed && send(&other, &Event::Hello { version: VERSION }, &[]).is_ok() {
-            self.others.push(other);
-        }
-    }
-
-    fn hear_other(&mut self, number: usize) {
-        let Some(other) = self.others.get(number) else {
-            return;
-        };
-        match receive::<Request>(other) {
-            Ok(Some(received)) => self.obey(received.message),
-            Ok(None) | Err(_) => drop(self.others.swap_remove(number)),
-        }
-    }
-
-    fn obey(&mut self, request: Request) {
-        match request {
-            Request::Proceed | Request::Namespaces => {}
-            Request::Signal(signal) => self.signal(signal),
-            Request::TerminalSignal(signal) => self.terminal_signal(signal),
-            Request::CloseStream(number) => {
-                if let Some(stream) = self.streams.get_mut(usize::from(number).wrapping_sub(1)) {
-                    *stream = None;
-                }
-            }
-            Request::Remove => {
-                self.leftovers.remove = true;
-                self.kill();
-            }
-            _ => {}
-        }
-    }
-
-    fn signal(&mut self, signal: i32) {
-        let (pid, pidfd) = (self.container.pid, self.container.pidfd.as_fd());
-        if deliver::deliver(pid, pidfd, signal, self.takes_signals) {
-            self.replaced = Some(signal);
-        }
-    }
-
-    /// A key was typed that stands for a signal, which the terminal itself has sent.
-    fn terminal_signal(&mut self, signal: i32) {
-        let kept = Some(deliver::Disposition::Default);
-        if self.terminal_is_for_init() && deliver::disposition(self.container.pid, signal) == kept {
-            self.signal(signal);
-        }
-    }
-
-    /// Whether the first process is in the foreground of the container's terminal, and the kernel kept the signal from it.
-    fn terminal_is_for_init(&self) -> bool {
-        if self.takes_signals {
-            return false;
-        }
-        let Some(console) = &self.container.console else {
-            return false;
-        };
-        rustix::termios::tcgetpgrp(console)
-            .is_ok_and(|group| group.as_raw_nonzero().get() == self.container.pid)
-    }
-
-    fn kill(&self) {
-        // The first process's end is everybody's in its pid namespace; the group is for those that share the host's.
-        let _ = rustix::process::pidfd_send_signal(
-            &self.container.pidfd,
-            rustix::process::Signal::KILL,
-        );
-    }
-
-    fn finish(mut self) {
-        let exited = self.exited();
-        if let Some(namespace) = self.container.members.take() {
-            namespace.end();
-        }
-        self.container.console = None;
-        self.peer = None;
-        if !self.leftovers.remove {
-            record::exit(self.data.as_fd(), &exited);
-        }
-        self.leftovers
-            .clear(self.data.as_fd(), self.state.as_fd(), self.leftovers.remove);
-        for client in self.client.iter().chain(&self.others) {
-            let _ = send(client, &Event::Exited(exited), &[]);
         }
         self.see_client_off();
     }
 
-    /// A client that has the caller's terminal in raw mode can still be killed before it has set that right.
-    fn see_client_off(mut self) {
-        if self.terminal.is_none() {
-            return;
-        }
-        self.others.clear();
-        if let Some(client) = &self.client {
-            while matches!(receive::<Request>(client), Ok(Some(_))) {}
-        }
-        self.lose_client();
+    /// The whole of `state.json`.
+    fn write_state(&self) {
+        let Some(held) = &self.held else { return };
+        let is_waiting = matches!(self.phase, Phase::Waiting { .. });
+        let state = record::State {
+            pid: if is_waiting { 0 } else { self.container.pid },
+            boot_id: &self.leftovers.boot_id,
+            started_at: self.started_at,
+            paused: self.frozen,
+            restarting: is_waiting,
+            restart_count: self.life.restarts,
+            health: self.health.as_ref().map(|health| health.status().name()),
+        };
+        record::state(held.state.as_fd(), &state);
     }
-}
 
-#[derive(Clone, Copy)]
-enum Source {
-    Init,
-    Client,
-    Listener,
-    Other(usize),
-    Stream(usize),
-    Console,
-}
-
-/// The other side of the terminal `master`.
-fn open_peer(master: &OwnedFd) -> Option<OwnedFd> {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    rustix::pty::ioctl_tiocgptpeer(master, flags).ok()
-}
-
-/// The container's pipes must close when the container closes them, not when this process ends.
-pub(crate) fn release_stdio() {
-    let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
-    else {
-        return;
-    };
-    let _ = rustix::stdio::dup2_stdin(&null);
-    let _ = rustix::stdio::dup2_stdout(&null);
-    let _ = rustix::stdio::dup2_stderr(&null);
+    /// The container's control groups.
+    fn groups(&self) -> &[CString] {
+        &self.leftovers.cgroups
+    }
 }

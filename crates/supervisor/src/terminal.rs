@@ -2,7 +2,9 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
 
 /// A terminal's settings before they were changed.
 #[derive(Clone, Debug)]
@@ -40,4 +42,26 @@ impl Saved {
             self.restore(fd);
         }
     }
+}
+
+/// The signals that the keys just typed stand for in the container's terminal, as that is set now (termios(3), `ISIG`).
+pub(crate) fn typed_signals(console: impl AsFd, typed: &[u8]) -> Vec<i32> {
+    if typed.is_empty() {
+        return Vec::new();
+    }
+    let Ok(modes) = tcgetattr(console) else {
+        return Vec::new();
+    };
+    if !modes.local_modes.contains(LocalModes::ISIG) {
+        return Vec::new();
+    }
+    let keys = [(SpecialCodeIndex::VINTR, 2), (SpecialCodeIndex::VQUIT, 3)];
+    // 0 says that there is no such key (termios(3), `_POSIX_VDISABLE`).
+    keys.into_iter()
+        .filter(|(code, _)| {
+            let key = modes.special_codes[*code];
+            key != 0 && typed.contains(&key)
+        })
+        .map(|(_, signal)| signal)
+        .collect()
 }

@@ -66,6 +66,8 @@ impl Errno {
     pub const EMFILE: Self = Self(libc::EMFILE);
     /// Stale file handle: something else is there by now.
     pub const ESTALE: Self = Self(libc::ESTALE);
+    /// It took too long.
+    pub const ETIMEDOUT: Self = Self(libc::ETIMEDOUT);
     /// Argument list too long.
     pub const E2BIG: Self = Self(libc::E2BIG);
 

@@ -1,12 +1,14 @@
 import type {ImageSummary} from '../../border/images';
 import {engine} from '../../engine';
-import {invalidArgument, KeelboxError} from '../../errors/keelbox-error';
 import type {FilterTable} from '../../output/filters';
 import {formats} from '../../output/formats';
 import {hasLabel} from '../../output/labels';
 import {humanSize} from '../../output/size';
 import {writeOut} from '../../output/write';
+import {confirm} from '../confirm';
+import type {Pruned} from '../container/prune';
 import {defineCommand} from '../definition';
+import {pointInTime} from '../durations';
 import {removedLines} from './rmi';
 
 export const imagePruneCommand = defineCommand({
@@ -22,42 +24,33 @@ export const imagePruneCommand = defineCommand({
       group: 'Choice',
       help: 'label=KEY[=VALUE], until=TIME (a duration such as 24h, or a date)',
     },
-    force: {kind: 'boolean', short: 'f', group: 'Options', help: 'Do not ask: needed, since it cannot be undone'},
+    force: {kind: 'boolean', short: 'f', group: 'Options', help: 'Do not ask'},
   },
   later: {boolean: 'external build-cache'},
   execute({all = false, filter, force}) {
-    if (!force) {
-      throw new KeelboxError('ERR_KEELBOX_USAGE', 'keelbox image prune removes images, and that cannot be undone', {
-        hint: 'if you mean it: keelbox image prune -f',
-      });
-    }
-    const images = engine().imageList();
-    const ids = filter.length === 0 ? undefined : choose(images, filter);
-    const removed = engine().imagePrune({all, ...(ids && {ids})});
-    if (removed.deleted.length > 0) writeOut(`Deleted Images:\n${removedLines(removed, 'untagged', 'deleted')}\n`);
-    writeOut(`Total reclaimed space: ${humanSize(removed.freed)}\n`);
+    const which = all ? 'images without at least one container associated to them' : 'dangling images';
+    if (!confirm(`This will remove all ${which}.`, force === true, 'image prune')) return 1;
+    const {text, freed} = pruneImages(all, filter);
+    writeOut(`${text}Total reclaimed space: ${humanSize(freed)}\n`);
     return 0;
   },
 });
+
+export function pruneImages(all: boolean, filters: readonly string[]): Pruned {
+  const ids = filters.length === 0 ? undefined : choose(engine().imageList(), filters);
+  const removed = engine().imagePrune({all, ...(ids && {ids})});
+  const isNothing = removed.deleted.length === 0;
+  return {
+    text: isNothing ? '' : `Deleted Images:\n${removedLines(removed, 'untagged', 'deleted')}\n`,
+    freed: removed.freed,
+  };
+}
 
 function choose(images: readonly ImageSummary[], words: readonly string[]): string[] {
   const now = Date.now();
   const table: FilterTable<ImageSummary> = {
     label: {matches: ({labels}, value) => hasLabel(labels, value), needsAll: true},
-    until: {matches: ({created}, value) => (Date.parse(created) || 0) < pointInTime(value, now)},
+    until: {matches: ({created}, value) => (Date.parse(created) || 0) < pointInTime(value, now, '--filter until')},
   };
   return images.filter(formats().readFilters(table, words)).map(({id}) => id);
-}
-
-const units: Readonly<Record<string, number>> = {s: 1000, m: 60_000, h: 3_600_000};
-
-/** Go's duration before now, seconds since the epoch, or a date. */
-function pointInTime(text: string, now: number): number {
-  if (/^(\d+(\.\d+)?[smh])+$/.test(text)) {
-    const parts = [...text.matchAll(/([\d.]+)([smh])/g)];
-    return now - parts.reduce((sum, [, number, unit = 's']) => sum + Number(number) * (units[unit] ?? 0), 0);
-  }
-  const time = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text);
-  if (Number.isNaN(time)) throw invalidArgument(`--filter until=${text}: expected a duration such as 24h, or a date`);
-  return time;
 }

@@ -1,11 +1,12 @@
-/** The flags of `run` that work. Names and short forms are docker's and podman's; the meaning of each too. */
+/** The flags of `run` and `create`. Names and short forms are docker's and podman's; the meaning of each too. */
 import {isAbsolutePath, isContainerName, isFilePath, isHostname, isOneOf, isUser} from '../checks';
 import type {OptionTable} from '../definition';
 import {confinementOptions} from './confinement-options';
+import {clientOptions, lifeOptions} from './life-options';
 import {namespacesOptions} from './namespaces-options';
 import {storageOptions} from './storage-options';
 
-export const runOptions = {
+export const createOptions = {
   rm: {kind: 'boolean', group: 'Container', help: 'Remove the container when it ends'},
   name: {
     kind: 'value',
@@ -118,7 +119,12 @@ export const runOptions = {
     help: 'Let setuid programs such as sudo and su work',
   },
   ...confinementOptions,
+  ...lifeOptions,
+} as const satisfies OptionTable;
 
+export const runOptions = {
+  ...createOptions,
+  ...clientOptions,
   'dry-run': {
     kind: 'optional',
     value: 'text|json',

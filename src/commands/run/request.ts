@@ -4,16 +4,18 @@ import type {RootRequest, RunRequest} from '../../native';
 import type {CommandContext, OptionValues} from '../definition';
 import {readConfinement} from './confinement';
 import {collectEnvironment} from './environment';
+import {readLife} from './life';
 import {collectMounts} from './mounts';
 import {readNamespaces} from './namespaces';
-import type {runOptions} from './options';
+import type {createOptions} from './options';
 import {readStorage} from './storage';
 import {readTerminal} from './terminal';
 
-export type RunOptions = OptionValues<typeof runOptions>;
+/** What `run` and `create` share. */
+export type RunOptions = OptionValues<typeof createOptions>;
 
-/** What the flags and words of one `run` ask of the engine. A key is absent where nothing was said. */
-export function buildRequest(options: RunOptions, context: CommandContext): RunRequest {
+/** What the flags and words of one `run` or `create` ask of the engine. A key is absent where nothing was said. */
+export function buildRequest(options: RunOptions, context: CommandContext, isForeground: boolean): RunRequest {
   const {root, command} = readRoot(options, context.positionals);
   return {
     root,
@@ -29,17 +31,17 @@ export function buildRequest(options: RunOptions, context: CommandContext): RunR
     ...present('init', options.init),
     ...present('rm', options.rm),
     ...present('interactive', options.interactive),
-    ...present('explain', options.explain),
     ...present('entrypoint', options.entrypoint === undefined ? undefined : readEntrypoint(options.entrypoint)),
     ...readNamespaces(options),
     ...readConfinement(options),
-    ...readTerminal(options, context.environment),
+    ...readTerminal(options, context.environment, isForeground),
     env: [
       ...(options['env-host'] === true ? wholeEnvironment(context.environment) : []),
       ...collectEnvironment(options['env-file'], options.env, context.environment),
     ],
     mounts: collectMounts(options),
     ...readStorage(options),
+    ...readLife(options),
     capAdd: options['cap-add'].flatMap(splitCapabilities),
     capDrop: options['cap-drop'].flatMap(splitCapabilities),
     stdio: {type: 'inherit'},

@@ -7,17 +7,17 @@ type TerminalRequest = Pick<RunRequest, 'tty' | 'term' | 'terminalSize'>;
 interface TerminalFlags {
   tty: boolean | undefined;
   interactive: boolean | undefined;
-  'dry-run': string | undefined;
 }
 
 export function readTerminal(
   flags: TerminalFlags,
   environment: Readonly<Record<string, string | undefined>>,
+  isForeground: boolean,
 ): TerminalRequest {
   if (!flags.tty) return {};
   // Loaded here because it costs more than a millisecond, and only -t needs it.
   const tty = require('node:tty') as typeof import('node:tty');
-  if (flags.interactive && flags['dry-run'] === undefined && !tty.isatty(0)) throw noTerminal();
+  if (flags.interactive && isForeground && !tty.isatty(0)) throw noTerminal();
   const fd = [0, 1, 2].find(tty.isatty);
   const terminalSize = fd === undefined ? undefined : sizeOf(fd, tty);
   const {TERM: term} = environment;

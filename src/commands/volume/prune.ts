@@ -1,13 +1,15 @@
 import {engine} from '../../engine';
-import {invalidArgument, KeelboxError} from '../../errors/keelbox-error';
+import {invalidArgument} from '../../errors/keelbox-error';
 import {humanSize} from '../../output/size';
 import {writeOut} from '../../output/write';
+import {confirm} from '../confirm';
+import {deleted} from '../container/prune';
 import {defineCommand} from '../definition';
 
 export const volumePruneCommand = defineCommand({
   path: ['volume', 'prune'],
   summary: 'Remove volumes that nothing uses',
-  description: 'Without -a only anonymous ones, as docker. It asks nothing: -f says that you mean it.',
+  description: 'Without -a only anonymous ones, as docker.',
   examples: [{command: 'keelbox volume prune -f', text: 'anonymous volumes whose containers are gone'}],
   positionals: {usage: '', min: 0, max: 0},
   options: {
@@ -18,19 +20,16 @@ export const volumePruneCommand = defineCommand({
       group: 'Choice',
       help: 'label=KEY[=VALUE], label!=KEY[=VALUE], all=BOOL',
     },
-    force: {kind: 'boolean', short: 'f', group: 'Options', help: 'Needed: nothing is asked'},
+    force: {kind: 'boolean', short: 'f', group: 'Options', help: 'Do not ask'},
   },
   execute(options) {
-    if (options.force !== true) {
-      throw new KeelboxError('ERR_KEELBOX_USAGE', 'keelbox volume prune removes files for good', {
-        hint: 'add -f if you mean it; keelbox volume ls -f dangling=true lists what nothing uses',
-      });
-    }
-    const {all, labels} = readFilters(options.filter);
-    const pruned = engine().pruneVolumes({all: all || options.all === true, labels});
-    const names = pruned.removed.map(name => `${name}\n`).join('');
-    const list = names === '' ? '' : `Deleted Volumes:\n${names}\n`;
-    writeOut(`${list}Total reclaimed space: ${humanSize(pruned.bytes)}\n`);
+    const {all: filtered, labels} = readFilters(options.filter);
+    const all = filtered || options.all === true;
+    const which = all ? 'all volumes' : 'anonymous volumes';
+    const warning = `This will remove ${which} not used by at least one container.`;
+    if (!confirm(warning, options.force === true, 'volume prune')) return 1;
+    const pruned = engine().pruneVolumes({all, labels});
+    writeOut(`${deleted('Volumes', pruned.removed)}Total reclaimed space: ${humanSize(pruned.bytes)}\n`);
     return 0;
   },
 });

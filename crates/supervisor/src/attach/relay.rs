@@ -10,9 +10,9 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::pipe::SpliceFlags;
-use rustix::termios::{LocalModes, SpecialCodeIndex, tcgetattr};
 
-use super::set_nonblocking;
+use super::{DetachKeys, set_nonblocking};
+use crate::terminal::typed_signals;
 
 /// As much as a pipe may hold without privileges (pipe(7), `pipe-max-size`).
 const PIPE: usize = 1 << 20;
@@ -32,12 +32,16 @@ pub(super) enum State {
     ReaderGone,
     /// It cannot be written: a full disk.
     Unwritable(Errno),
+    /// The keys that leave the container alone were typed.
+    Detached,
 }
 
-/// The keys of the container's terminal that stand for signals.
+/// What is typed into the container's terminal.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+struct Keys {
     typed: Vec<u8>,
+    detach: Option<DetachKeys>,
+    is_detached: bool,
 }
 
 /// One direction.
@@ -64,12 +68,20 @@ pub(super) struct Relay {
 
 impl Relay {
     /// From the caller's stdin to `end`.
-    pub(super) fn input(end: OwnedFd, keys: Option<Keys>) -> Self {
+    pub(super) fn input(end: OwnedFd) -> Self {
         set_nonblocking(end.as_fd());
+        Self::new(0, end)
+    }
+
+    /// From the caller's stdin to a terminal, but for the keys that leave it alone.
+    pub(super) fn keyboard(end: OwnedFd, detach: Option<DetachKeys>) -> Self {
         Self {
-            can_splice: keys.is_none(),
-            keys,
-            ..Self::new(0, end)
+            can_splice: false,
+            keys: Some(Keys {
+                detach,
+                ..Keys::default()
+            }),
+            ..Self::input(end)
         }
     }
 
@@ -114,6 +126,11 @@ impl Relay {
 
     pub(super) fn is_output(&self) -> bool {
         self.number != 0
+    }
+
+    /// The caller's end is a terminal.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
     }
 
     fn source(&self) -> BorrowedFd<'_> {
@@ -199,10 +216,12 @@ impl Relay {
             Ok(length) => {
                 buffer.truncate(length);
                 if let Some(keys) = &mut self.keys {
+                    let detach = keys.detach.as_mut();
+                    keys.is_detached = detach.is_some_and(|detach| detach.filter(&mut buffer));
                     keys.typed.clone_from(&buffer);
                 }
                 self.buffer = buffer;
-                State::Open
+                self.after_keys()
             }
             Err(Errno::AGAIN | Errno::INTR) => State::Open,
             Err(_) => State::Ended,
@@ -219,13 +238,23 @@ impl Relay {
         match written {
             Ok(length) => {
                 self.buffer.drain(..length);
-                State::Open
+                self.after_keys()
             }
             Err(Errno::AGAIN | Errno::INTR) => State::Open,
             Err(Errno::PIPE | Errno::CONNRESET) => State::ReaderGone,
             // A terminal that was closed.
             Err(Errno::IO) if self.keys.is_some() || self.is_terminal => State::ReaderGone,
             Err(errno) => State::Unwritable(errno),
+        }
+    }
+
+    /// What was typed before the keys that leave the container alone is written first.
+    fn after_keys(&self) -> State {
+        let is_detached = self.keys.as_ref().is_some_and(|keys| keys.is_detached);
+        if is_detached && self.buffer.is_empty() {
+            State::Detached
+        } else {
+            State::Open
         }
     }
 
@@ -251,21 +280,7 @@ impl Relay {
             keys.typed = typed;
             return Vec::new();
         }
-        let Ok(modes) = tcgetattr(console) else {
-            return Vec::new();
-        };
-        if !modes.local_modes.contains(LocalModes::ISIG) {
-            return Vec::new();
-        }
-        let keys = [(SpecialCodeIndex::VINTR, 2), (SpecialCodeIndex::VQUIT, 3)];
-        // 0 says that there is no such key (termios(3), `_POSIX_VDISABLE`).
-        keys.into_iter()
-            .filter(|(code, _)| {
-                let key = modes.special_codes[*code];
-                key != 0 && typed.contains(&key)
-            })
-            .map(|(_, signal)| signal)
-            .collect()
+        typed_signals(console, &typed)
     }
 }
 

@@ -1,0 +1,201 @@
+/** Clients of a container that lives without them: several at once, with pipes and terminals, that come and go. */
+import {type ChildProcess, spawn} from 'node:child_process';
+import {createHash} from 'node:crypto';
+import {setTimeout as sleep} from 'node:timers/promises';
+import type {ExecutionContext} from 'ava';
+import {command, keelbox} from './helpers/cli';
+import {lane, patience, scaled, type Who} from './helpers/lane';
+import {PYTHON, Terminal} from './helpers/pty';
+
+const test = lane({host: true, guest: true, rootless: true});
+
+let names = 0;
+
+/** Starts a detached container and removes it when the test is over. Its name. */
+async function detached(t: ExecutionContext, who: Who, flags: string[], script: string): Promise<string> {
+  names += 1;
+  const name = `attach-${names}`;
+  t.teardown(() => keelbox(['rm', '-f', name], who));
+  const started = await keelbox(['run', '-d', '--name', name, ...flags, 'host', '--', 'sh', '-c', script], who);
+  t.is(started.exitCode, 0, started.stderr);
+  return name;
+}
+
+interface Client {
+  child: ChildProcess;
+  output: () => string;
+  ended: Promise<{exitCode: number | null; signal: NodeJS.Signals | null}>;
+}
+
+/** Starts `keelbox ARGS`, which is killed when the test is over. */
+function client(t: ExecutionContext, who: Who, args: string[]): Client {
+  const {file, args: all, options} = command(args, who);
+  const child = spawn(file, all, {...options, stdio: ['pipe', 'pipe', 'pipe']});
+  t.teardown(() => void child.kill('SIGKILL'));
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stdin.on('error', () => {});
+  const ended = new Promise<{exitCode: number | null; signal: NodeJS.Signals | null}>(done =>
+    child.on('close', (exitCode, signal) => done({exitCode, signal})),
+  );
+  return {child, output: () => output, ended};
+}
+
+async function until(t: ExecutionContext, what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + patience(15_000);
+  while (!(await holds())) {
+    if (Date.now() > end) return t.fail(`never: ${what}`);
+    await sleep(20);
+  }
+}
+
+const logs = async (who: Who, name: string) => (await keelbox(['logs', name], who)).stdout;
+
+test.asEach('every client sees what is printed while it is there, and the log has all of it', async (t, who) => {
+  const name = await detached(t, who, ['-i'], 'while read line; do echo "got $line"; done; echo over');
+  const one = client(t, who, ['attach', name]);
+  one.child.stdin?.write('first\n');
+  await until(t, 'the first line', () => one.output().includes('got first\n'));
+  const two = client(t, who, ['attach', name]);
+  // Until it takes part, nobody can tell: so it says something itself.
+  two.child.stdin?.write('second\n');
+  await until(t, 'the second line for both', () => [one, two].every(each => each.output().includes('got second\n')));
+  one.child.kill('SIGKILL');
+  await one.ended;
+  two.child.stdin?.write('third\n');
+  await until(t, 'the third line', () => two.output().includes('got third\n'));
+  t.false(two.output().includes('got first'));
+  t.is(await logs(who, name), 'got first\ngot second\ngot third\n');
+});
+
+test.asEach('a client ends as the container does', async (t, who) => {
+  const name = await detached(t, who, ['-i'], 'read line; exit 7');
+  const one = client(t, who, ['attach', name]);
+  one.child.stdin?.write('go\n');
+  t.deepEqual(await one.ended, {exitCode: 7, signal: null});
+  const late = await keelbox(['attach', name], who);
+  t.is(late.exitCode, 1);
+  t.regex(late.stderr, /is not running/);
+});
+
+test.asEach('run without --rm: all bytes come, whoever reads them, and stdin ends', async (t, who) => {
+  const size = 5_000_000;
+  const sum = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+  const sent = Buffer.alloc(size, 'keelbox\n');
+  t.teardown(() => keelbox(['rm', '-f', `bytes-${who.asUser}`], who));
+  const through = await keelbox(['run', '-i', '--name', `bytes-${who.asUser}`, 'host', '--', 'cat'], {
+    ...who,
+    input: sent,
+  });
+  t.is(through.exitCode, 0, through.stderr);
+  t.is(sum(through.bytes), sum(sent));
+  const logged = await keelbox(['logs', `bytes-${who.asUser}`], who);
+  t.is(sum(logged.bytes), sum(sent));
+});
+
+test.asEach('run | head: exactly the first bytes, and the client ends', async (t, who) => {
+  const {file, args, options} = command(['run', '--name', `head-${who.asUser}`, 'host', '--', 'seq', '1000000'], who);
+  t.teardown(() => keelbox(['rm', '-f', `head-${who.asUser}`], who));
+  const line = [file, ...args].map(word => `'${word}'`).join(' ');
+  const shell = spawn('bash', ['-c', `${line} | head -n 3; echo "code \${PIPESTATUS[0]}"`], options);
+  let output = '';
+  shell.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  await new Promise(done => shell.on('close', done));
+  t.is(output, '1\n2\n3\ncode 141\n');
+  await until(t, 'the end', async () => (await logs(who, `head-${who.asUser}`)).endsWith('\n1000000\n'));
+});
+
+test.asEach('a client that does not read holds the container up only as long as it lives', async (t, who) => {
+  const lines = scaled(200_000);
+  const name = await detached(t, who, ['-i'], `read line; seq ${lines}; echo over; sleep 1000`);
+  const deaf = client(t, who, ['attach', name]);
+  deaf.child.stdout?.pause();
+  deaf.child.kill('SIGSTOP');
+  const quick = client(t, who, ['attach', name]);
+  await sleep(500);
+  quick.child.stdin?.write('go\n');
+  await sleep(500);
+  deaf.child.kill('SIGKILL');
+  await until(t, 'everything', () => quick.output().endsWith(`\n${lines}\nover\n`));
+  const all = await logs(who, name);
+  t.is(all.length, quick.output().length);
+});
+
+test.asEach('--sig-proxy=false keeps signals here', async (t, who) => {
+  const name = await detached(t, who, [], 'trap "echo term" TERM; echo ready; while :; do sleep 0.05; done');
+  await until(t, 'the start', async () => (await logs(who, name)) === 'ready\n');
+  const look = client(t, who, ['attach', '--no-stdin', '--sig-proxy=false', name]);
+  const passes = client(t, who, ['attach', '--no-stdin', name]);
+  await sleep(patience(700));
+  look.child.kill('SIGTERM');
+  t.deepEqual(await look.ended, {exitCode: 143, signal: null});
+  t.is(await logs(who, name), 'ready\n');
+  passes.child.kill('SIGTERM');
+  await until(t, 'the signal', () => passes.output() === 'term\n');
+});
+
+const terminalTest = test.needing(PYTHON);
+
+terminalTest.asEach('a terminal is left by its keys, and taken again', async (t, who) => {
+  const name = `terminal-${who.asUser}`;
+  t.teardown(() => keelbox(['rm', '-f', name], who));
+  const first = Terminal.open(t, command(['run', '-it', '--name', name, 'host', 'sh'], who), {rows: 30, columns: 90});
+  first.send('PS1="> "; echo so$((40+2))\r');
+  await first.waitFor('so42');
+  first.send('\x1d');
+  t.deepEqual(await first.exited, {exitCode: 0, signal: null});
+  t.true((await first.modes()).icanon);
+  t.true(first.output.includes('read escape sequence'));
+  const again = Terminal.open(t, command(['attach', '--detach-keys', 'ctrl-p,ctrl-q', name], who), {
+    rows: 20,
+    columns: 70,
+  });
+  // Another client's window has another size.
+  again.send('stty size\r');
+  await again.waitFor('20 70');
+  again.resize(25, 75);
+  await sleep(300);
+  again.send('stty size\r');
+  await again.waitFor('25 75');
+  // The first of the keys alone goes to the shell: its history.
+  again.send('\x10\r');
+  again.send('\x10\x11');
+  t.deepEqual(await again.exited, {exitCode: 0, signal: null});
+  const last = Terminal.open(t, command(['attach', name], who));
+  last.send('exit 3\r');
+  t.deepEqual(await last.exited, {exitCode: 3, signal: null});
+  t.true((await last.modes()).icanon);
+});
+
+terminalTest.asEach('Ctrl-C in a terminal that the supervisor has', async (t, who) => {
+  const name = `keys-${who.asUser}`;
+  t.teardown(() => keelbox(['rm', '-f', name], who));
+  const sleeping = Terminal.open(t, command(['run', '-it', '--name', name, 'host', 'sh', '-c', 'echo ready; exec sleep 1000'], who));
+  await sleeping.waitFor('ready');
+  await sleep(300);
+  sleeping.send('\x03');
+  t.deepEqual(await sleeping.exited, {exitCode: 130, signal: null});
+});
+
+terminalTest.asEach('a closed window leaves a container without --rm alone', async (t, who) => {
+  const name = `window-${who.asUser}`;
+  t.teardown(() => keelbox(['rm', '-f', name], who));
+  const terminal = Terminal.open(t, command(['run', '-it', '--name', name, 'host', 'sh'], who));
+  terminal.send('echo so$((40+2))\r');
+  await terminal.waitFor('so42');
+  await terminal.close();
+  const {stdout} = await keelbox(['ps', '-q', '--no-trunc', '--filter', `name=${name}`], who);
+  t.is(stdout.trim().length, 64);
+});
+
+test.asEach('what has no stdin or no client to share is said', async (t, who) => {
+  const name = await detached(t, who, ['-it'], 'sleep 1000');
+  const piped = await keelbox(['attach', name], {...who, input: ''});
+  t.is(piped.exitCode, 125);
+  t.regex(piped.stderr, /stdin is none/);
+  const keys = await keelbox(['attach', '--detach-keys', 'ctrl-1', name], who);
+  t.regex(keys.stderr, /no detach keys/);
+  const none = await keelbox(['attach', 'nobody'], who);
+  t.is(none.exitCode, 1);
+});

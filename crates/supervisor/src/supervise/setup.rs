@@ -1,0 +1,244 @@
+//! From a start to a supervisor in its loop, or to a start that failed.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use keelbox_process::{Container, send};
+use keelbox_spec::start::{Life, Log};
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::pty::OpenptFlags;
+
+use super::peers::Peer;
+use super::{Again, Asked, Facts, Held, Inherited, Phase, Supervisor, Timers};
+use crate::drain::{is_present, present};
+use crate::hub::{self, Hub, Sink};
+use crate::leftovers::Leftovers;
+use crate::protocol::{Event, SOCKET};
+use crate::record;
+use crate::restart::BackOff;
+use crate::terminal::Saved;
+
+/// Which stdio a container was given, to give it the like again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) stdin: bool,
+    pub(super) stdout: bool,
+    pub(super) stderr: bool,
+    /// One pipe for both outputs.
+    pub(super) merged: bool,
+}
+
+impl Shape {
+    /// As it is now, before the container is started. A terminal comes from a step, and needs none.
+    pub(super) fn of(inherited: &Inherited) -> Self {
+        let [stdout, stderr] = &inherited.drains;
+        let (stdout, stderr) = (is_present(stdout), is_present(stderr));
+        let same = same_file(rustix::stdio::stdout(), rustix::stdio::stderr());
+        Self {
+            stdin: is_present(&inherited.stdin),
+            stdout,
+            stderr,
+            merged: stdout && !stderr && same,
+        }
+    }
+}
+
+fn same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let id = |fd| rustix::fs::fstat(fd).map(|stat| (stat.st_dev, stat.st_ino));
+    id(one).is_ok_and(|one| id(other) == Ok(one))
+}
+
+/// What there is from the container's run before, or in its place.
+struct Before {
+    listener: Option<OwnedFd>,
+    peers: Vec<Peer>,
+    back_off: BackOff,
+    is_asked: bool,
+}
+
+impl Before {
+    fn of(again: Option<Again>, state: BorrowedFd<'_>) -> Self {
+        match again {
+            Some(again) => Self {
+                listener: present(again.listener),
+                peers: again.peers.into_iter().map(Peer::again).collect(),
+                back_off: BackOff::after(again.pause),
+                is_asked: again.is_asked,
+            },
+            None => Self {
+                listener: listen(state),
+                peers: Vec::new(),
+                back_off: BackOff::default(),
+                is_asked: false,
+            },
+        }
+    }
+}
+
+/// What a supervisor is made of.
+pub(super) struct Parts {
+    pub(super) container: Container,
+    pub(super) inherited: Inherited,
+    pub(super) again: Option<Again>,
+    pub(super) shape: Shape,
+    pub(super) begin: Instant,
+}
+
+impl Supervisor {
+    pub(super) fn new(parts: Parts, facts: &Facts, life: Life, leftovers: Leftovers) -> Self {
+        let Parts {
+            container,
+            inherited,
+            again,
+            shape,
+            begin,
+        } = parts;
+        let terminal =
+            present(inherited.terminal).and_then(|fd| Saved::of(&fd).map(|saved| (fd, saved)));
+        let [stdout, stderr] = inherited.drains;
+        let streams = [present(stdout), present(stderr)];
+        let stdin = present(inherited.stdin);
+        let sink = Sink::open(&life, leftovers.id(), inherited.data.as_fd());
+        let (mut hub, mut kept) = (None, [None, None]);
+        if life.log == Log::Passthrough {
+            kept = streams;
+        } else {
+            hub = Some(make_hub(&container, stdin, streams, sink));
+        }
+        let first = present(inherited.control).map(Peer::first);
+        let before = Before::of(again, inherited.state.as_fd());
+        let limit = Some(life.timeout).filter(|limit| *limit > 0);
+        Self {
+            begin,
+            started_at: record::now(),
+            takes_signals: facts.takes_signals,
+            joins: facts.joins,
+            peer: container.console.as_ref().and_then(open_peer),
+            container,
+            peers: before.peers.into_iter().chain(first).collect(),
+            listener: before.listener,
+            hub,
+            streams: kept,
+            shape,
+            terminal,
+            replaced: None,
+            phase: Phase::Running,
+            timers: Timers::with_limit(limit.map(|limit| begin + Duration::from_millis(limit))),
+            asked: Asked::default(),
+            was_restarted: before.is_asked,
+            frozen: false,
+            back_off: before.back_off,
+            health: None,
+            check: None,
+            life,
+            leftovers,
+            message: inherited.message,
+            held: Some(Held {
+                state: inherited.state,
+                data: inherited.data,
+                ids: inherited.ids,
+            }),
+            journal: present(inherited.journal),
+            namespaces: Vec::new(),
+        }
+    }
+
+    /// Keeps the namespaces of others when the container may be started again: held open, they would keep everything alive
+    /// that is in them.
+    pub(super) fn keep(&mut self, namespaces: Vec<OwnedFd>) {
+        if self.life.restart != keelbox_spec::start::Restart::No {
+            self.namespaces = namespaces;
+        }
+    }
+
+    /// The first client is gone, and left its container: from now on its output is this process's.
+    pub(super) fn adopt(&mut self) {
+        if self.hub.is_none() {
+            let streams = std::mem::take(&mut self.streams);
+            self.hub = Some(make_hub(&self.container, None, streams, Sink::None));
+        }
+    }
+}
+
+fn make_hub(
+    container: &Container,
+    stdin: Option<OwnedFd>,
+    streams: [Option<OwnedFd>; 2],
+    sink: Sink,
+) -> Hub {
+    let console = || {
+        let console = container.console.as_ref()?;
+        rustix::io::fcntl_dupfd_cloexec(console, 3).ok()
+    };
+    let ends = if container.console.is_some() {
+        hub::Container {
+            stdin: console(),
+            outputs: [console(), None],
+            is_terminal: true,
+        }
+    } else {
+        hub::Container {
+            stdin,
+            outputs: streams,
+            is_terminal: false,
+        }
+    };
+    Hub::new(ends, sink)
+}
+
+/// A start that failed: clears up, and tells everybody.
+pub(super) fn refuse(
+    inherited: Inherited,
+    again: Option<Again>,
+    life: &Life,
+    leftovers: &Leftovers,
+    event: Event,
+) {
+    // One that has run before is a container that ended.
+    let remove = !leftovers.existing || again.is_some() && leftovers.remove;
+    if !remove && again.is_some() {
+        record::refused(inherited.data.as_fd(), life, &event);
+    }
+    leftovers.clear(inherited.data.as_fd(), inherited.state.as_fd(), remove);
+    let first = present(inherited.control);
+    let others = again.into_iter().flat_map(|again| again.peers);
+    for socket in others.map(|(socket, _)| socket).chain(first) {
+        let _ = send(&socket, &event, &[]);
+    }
+    drop(inherited.ids);
+}
+
+/// Where other commands reach this supervisor. By way of the directory's fd, since a socket's path is short (unix(7)).
+fn listen(state: BorrowedFd<'_>) -> Option<OwnedFd> {
+    use std::os::fd::AsRawFd;
+    let socket = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .ok()?;
+    let address =
+        SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", state.as_raw_fd())).ok()?;
+    rustix::net::bind(&socket, &address).ok()?;
+    rustix::net::listen(&socket, 16).ok()?;
+    Some(socket)
+}
+
+/// The other side of the terminal `master`.
+fn open_peer(master: &OwnedFd) -> Option<OwnedFd> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    rustix::pty::ioctl_tiocgptpeer(master, flags).ok()
+}
+
+/// The container's pipes must close when the container closes them, not when this process ends.
+pub(crate) fn release_stdio() {
+    let Ok(null) = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+    else {
+        return;
+    };
+    let _ = rustix::stdio::dup2_stdin(&null);
+    let _ = rustix::stdio::dup2_stdout(&null);
+    let _ = rustix::stdio::dup2_stderr(&null);
+}
