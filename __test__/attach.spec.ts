@@ -171,7 +171,10 @@ terminalTest.asEach('a terminal is left by its keys, and taken again', async (t,
 terminalTest.asEach('Ctrl-C in a terminal that the supervisor has', async (t, who) => {
   const name = `keys-${who.asUser}`;
   t.teardown(() => keelbox(['rm', '-f', name], who));
-  const sleeping = Terminal.open(t, command(['run', '-it', '--name', name, 'host', 'sh', '-c', 'echo ready; exec sleep 1000'], who));
+  const sleeping = Terminal.open(
+    t,
+    command(['run', '-it', '--name', name, 'host', 'sh', '-c', 'echo ready; exec sleep 1000'], who),
+  );
   await sleeping.waitFor('ready');
   await sleep(300);
   sleeping.send('\x03');

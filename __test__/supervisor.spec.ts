@@ -11,7 +11,12 @@ const test = lane({host: true, guest: true, rootless: true});
 
 let names = 0;
 
-async function run(t: ExecutionContext, who: Who, flags: string[], script: string): Promise<{name: string; id: string}> {
+async function run(
+  t: ExecutionContext,
+  who: Who,
+  flags: string[],
+  script: string,
+): Promise<{name: string; id: string}> {
   names += 1;
   const name = `supervised-${names}`;
   t.teardown(() => keelbox(['rm', '-f', name], who));
@@ -44,7 +49,8 @@ function read<T>(file: string): T | undefined {
   }
 }
 
-const stateOf = (who: Who, id: string) => read<State>(path.join(homeOf(who.asUser).runRoot, 'containers', id, 'state.json'));
+const stateOf = (who: Who, id: string) =>
+  read<State>(path.join(homeOf(who.asUser).runRoot, 'containers', id, 'state.json'));
 const exitOf = (who: Who, id: string) => read<Exit>(path.join(homeOf(who.asUser).root, 'containers', id, 'exit.json'));
 
 async function until(t: ExecutionContext, what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -114,7 +120,10 @@ test.asEach('--restart on-failure: so many times, with pauses that grow', async 
   t.is(stdout, '5\n');
   t.like(exitOf(who, id), {exitCode: 5, restartCount: 3, stopped: false});
   const logged = await keelbox(['logs', '-t', name], who);
-  const times = logged.stdout.trim().split('\n').map(line => Date.parse(line.split(' ')[0] ?? ''));
+  const times = logged.stdout
+    .trim()
+    .split('\n')
+    .map(line => Date.parse(line.split(' ')[0] ?? ''));
   t.is(times.length, 4);
   const pauses = times.slice(1).map((time, index) => time - (times[index] ?? 0));
   t.log(`pauses: ${pauses.join(', ')} ms`);
@@ -167,8 +176,20 @@ test.asEach('--timeout ends it', async (t, who) => {
 });
 
 test.asEach('health: starting, healthy, unhealthy, and what follows', async (t, who) => {
-  const flags = ['--health-cmd', 'echo looked; test -e /root/well', '--health-interval', '100ms', '--health-retries', '2'];
-  const {name, id} = await run(t, who, [...flags, '--health-on-failure', 'kill'], 'sleep 1; touch /root/well; sleep 1; rm /root/well; sleep 1000');
+  const flags = [
+    '--health-cmd',
+    'echo looked; test -e /root/well',
+    '--health-interval',
+    '100ms',
+    '--health-retries',
+    '2',
+  ];
+  const {name, id} = await run(
+    t,
+    who,
+    [...flags, '--health-on-failure', 'kill'],
+    'sleep 1; touch /root/well; sleep 1; rm /root/well; sleep 1000',
+  );
   const health = () => stateOf(who, id)?.health;
   t.is(health(), 'starting');
   await until(t, 'healthy', () => health() === 'healthy');
@@ -207,7 +228,10 @@ test.asEach('events of a life', async (t, who) => {
   await keelbox(['start', name], who);
   await keelbox(['wait', name], who);
   const {stdout} = await keelbox(['events', '--since', '1h', '--until', '0s', '--filter', `container=${id}`], who);
-  const words = stdout.trim().split('\n').map(line => /container (\w+)/.exec(line)?.[1]);
+  const words = stdout
+    .trim()
+    .split('\n')
+    .map(line => /container (\w+)/.exec(line)?.[1]);
   t.deepEqual(words, ['create', 'start', 'die', 'start', 'die', 'start', 'die', 'start', 'die']);
   t.regex(stdout, /exitCode=4/);
 });
