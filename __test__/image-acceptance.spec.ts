@@ -136,6 +136,8 @@ interface Victim {
   after?: string[][];
   /** What the next try may end with besides 0: what was to be removed is gone already. */
   orElse?: number;
+  /** The layers are then as in a store in which nothing was ever killed. */
+  unpacks?: boolean;
 }
 
 const ROUNDS = Number(process.env.KEELBOX_TEST_SOAK ?? scaled(3));
@@ -145,8 +147,8 @@ function victims(image: string, tar: string): Record<string, Victim> {
   const create = ['volume', 'create', 'data'];
   const removed = [['volume', 'rm', '-f', 'data']];
   return {
-    load: {args: load, after: [['rmi', '-f', 'small:1']]},
-    import: {args: ['import', tar, 'flat:1'], after: [['rmi', '-f', 'flat:1']]},
+    load: {args: load, after: [['rmi', '-f', 'small:1']], unpacks: true},
+    import: {args: ['import', tar, 'flat:1'], after: [['rmi', '-f', 'flat:1']], unpacks: true},
     'import of programs': {args: ['import', '--from-binary', '/bin/ls', 'ls:1'], after: [['rmi', '-f', 'ls:1']]},
     rmi: {args: ['rmi', '-f', 'small:1'], before: [load], orElse: 1},
     tag: {args: ['tag', 'small:1', 'other:1'], before: [load], after: [['rmi', 'other:1']]},
@@ -175,6 +177,18 @@ async function problems(options: CallOptions): Promise<string[]> {
     .filter(line => !/^(left over|nothing needs it)/.test(line));
 }
 
+/** A layer's root directory that its archive does not name is as old as the layer. */
+async function dated(root: string): Promise<string> {
+  const lines = (await layersOf(root)).split('\n');
+  return lines.filter(line => !line.startsWith("b'' ")).join('\n');
+}
+
+async function undisturbed(t: ExecutionContext, args: string[], who: Who): Promise<string> {
+  const {root, env} = ownState(who);
+  await good(t, args, {...who, env});
+  return dated(root);
+}
+
 test.asEach('whatever is killed, at any moment: the store is sound, and the next try works', async (t, who) => {
   t.timeout(patience(60 * 60_000));
   const state = ownState(who);
@@ -182,8 +196,9 @@ test.asEach('whatever is killed, at any moment: the store is sound, and the next
   const image = await simpleImage('small:1');
   const tar = path.join(ownFolder('flat'), 'flat.tar');
   await tool('tar', ['-cf', tar, '-C', path.dirname(image), path.basename(image)]);
-  for (const [name, {args, before = [], after = [], orElse = 0}] of Object.entries(victims(image, tar))) {
+  for (const [name, {args, before = [], after = [], orElse = 0, unpacks}] of Object.entries(victims(image, tar))) {
     let whole = 150;
+    const layers = unpacks ? await undisturbed(t, args, who) : '';
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const words of before) await keelbox(words, options);
       await killed(args, options, Math.random() * whole);
@@ -192,6 +207,7 @@ test.asEach('whatever is killed, at any moment: the store is sound, and the next
       const {exitCode, stderr} = await keelbox(args, options);
       t.true(exitCode === 0 || exitCode === orElse, `${name}, round ${round}: ${exitCode} ${stderr}`);
       whole = Math.max(whole, Date.now() - since);
+      if (unpacks) t.deepEqual(differences(await dated(state.root), layers), [], `${name}, round ${round}`);
       for (const words of after) await keelbox(words, options);
     }
   }
@@ -255,7 +271,8 @@ for (const [kind, {mount, fill}] of Object.entries(DISKS)) {
     const rooms = Array.from({length: LEVELS}, (_, index) => Math.round((index * 11_000) / (LEVELS - 1)));
     const env = {KEELBOX_ROOT: `${folder}/m/root`, KEELBOX_RUNROOT: `${folder}/run`};
     const script = `D=${folder}; IMAGE=${image}; TAR=${tar}; ROOMS='${rooms.join(' ')}'\n${mount} || exit 99\n${FILLED.replace('FILL', fill)}`;
-    const {stdout, stderr, exitCode} = await prepared(script, [], {env});
+    t.timeout(patience(LEVELS * 60_000));
+    const {stdout, stderr, exitCode} = await prepared(script, [], {env, timeout: patience(LEVELS * 60_000)});
     t.is(exitCode, 0, stderr);
     const words = stdout.split('\0');
     let failures = 0;

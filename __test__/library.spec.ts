@@ -200,15 +200,13 @@ for (const [what, args] of wrong)
   });
 
 const later: [string, unknown][] = [
-  ['network', 'private'],
+  ['network', {allow: ['example.org']}],
   ['limits', {memory: '1g'}],
   ['ports', [80]],
-  ['labels', {a: 'b'}],
   ['pull', 'always'],
   ['platform', 'linux/arm64'],
   ['tty', true],
   ['lifetime', 'detached'],
-  ['mounts', {'/x': {volume: 'v'}}],
   ['security', {seccomp: 'strict'}],
 ];
 for (const [option, value] of later)

@@ -78,8 +78,9 @@ function lookUp(): Account | undefined {
 /** The ordinary user, made when there is none yet. useradd also gives it its subordinate ids. */
 export function testUser(): Account {
   if (account === undefined) {
-    // Another spec may be making it at the same time: what counts is that it is there afterwards.
-    if (!lookUp()) spawnSync('useradd', ['--no-create-home', '--shell', '/bin/sh', '--comment', 'keelbox tests', USER]);
+    // Another spec may be making it at the same time; two at once would give it two ranges of ids.
+    const make = `id -u ${USER} || useradd --no-create-home --shell /bin/sh --comment 'keelbox tests' ${USER}`;
+    if (!lookUp()) spawnSync('flock', [path.join(os.tmpdir(), 'keelbox-test-user.lock'), 'sh', '-c', make]);
     account = lookUp();
     if (!account) throw new Error(`cannot make the user ${USER}`);
     const node = spawnSync(process.execPath, ['-e', '0'], {...account, cwd: '/'});

@@ -6,8 +6,12 @@ import {patience} from './lane';
 import oldKernel from './old-kernel.py';
 
 /** Runs any command to its end; one that takes too long is killed. */
-export async function finish(file: string, args: string[], options: Partial<Command['options']> = {}): Promise<Result> {
-  const child = spawn(file, args, {...options, stdio: ['ignore', 'pipe', 'pipe'], timeout: patience(60_000)});
+export async function finish(
+  file: string,
+  args: string[],
+  options: Partial<Command['options']> & {timeout?: number} = {},
+): Promise<Result> {
+  const child = spawn(file, args, {timeout: patience(60_000), ...options, stdio: ['ignore', 'pipe', 'pipe']});
   const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
   const [exitCode, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((done, reject) => {
     child.on('error', reject);
@@ -21,7 +25,8 @@ export function prepared(script: string, args: string[], who: CallOptions = {}):
   const {file, args: all, options} = command(args, who);
   const drop = who.asUser ? `setpriv --reuid ${testUser().uid} --regid ${testUser().gid} --clear-groups` : '';
   const words = ['-m', 'sh', '-c', script, 'sh', file, ...all];
-  return finish('unshare', words, {cwd: '/', env: {...options.env, AS: drop}});
+  const {timeout = patience(60_000)} = who;
+  return finish('unshare', words, {cwd: '/', env: {...options.env, AS: drop}, timeout});
 }
 
 /** How `keelbox ARGS` is started on what looks like Linux 5.10. The filter is root's, so it must not drop rights first. */

@@ -14,7 +14,7 @@ export const IMAGE_NAMES = [LOAD, PODMAN_LOAD, IMAGES, BARE];
 
 const FULL = 204e6;
 const MANY = 100;
-const PEAK = path.join(import.meta.dirname, 'peak.mjs');
+const PEAK = path.join(import.meta.dirname, 'peak.py');
 
 /** Nanoseconds from start to exit; what a failed one says goes to the answer's `why`. */
 function once({argv, env, fresh = []}) {
@@ -70,15 +70,14 @@ function interleave(scenarios, runs) {
   return {figures: Object.fromEntries(measured.map(({name}) => [name, figure(times[name])])), failed};
 }
 
-/** kB that a load takes beyond what a Node without work has. */
+/** kB that a load takes beyond what a Node without work has: `{more}` or `{why}`. */
 function peakOf(scenario) {
   for (const folder of scenario.fresh) rmSync(folder, {recursive: true, force: true});
-  const run = words => spawnSync('node', words, {env: scenario.env, encoding: 'utf8'});
-  const loaded = run([PEAK, ...scenario.argv]);
-  const bare = run(['-p', 'process.resourceUsage().maxRSS']);
-  const more = Number(loaded.stdout) - Number(bare.stdout);
-  // Less than a bare one's: it was not looked at in time.
-  return loaded.status === 0 && bare.status === 0 && more > 0 ? more : undefined;
+  const peak = argv => spawnSync('python3', [PEAK, ...argv], {env: scenario.env, encoding: 'utf8', timeout: 60_000});
+  const [loaded, bare] = [peak(scenario.argv), peak(['node', '-e', '0'])];
+  const bad = [loaded, bare].find(({status}) => status !== 0);
+  if (bad) return {why: `${bad.error ?? bad.stderr}`.trim().split('\n').at(-1)};
+  return {more: Number(loaded.stdout) - Number(bare.stdout)};
 }
 
 function listing(scratch, runs) {
@@ -104,8 +103,8 @@ export function measureImages(scratch, {quick, runs}) {
     archive,
     isFull: !quick,
     figures: {...loads.figures, ...list.figures},
-    peak,
-    failed: {...loads.failed, ...list.failed, ...(peak === undefined && {'memory of a load': 'not measured'})},
+    peak: peak.more,
+    failed: {...loads.failed, ...list.failed, ...(peak.why !== undefined && {'memory of a load': peak.why})},
     leftOut: podman.why === undefined ? [] : [{name: PODMAN_LOAD, why: podman.why}],
   };
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The guest's pid 1 after the RAM disk: mounts what a Debian system has, cgroup v2 alone, runs the suite, powers off.
 # The suite talks on the second serial line, so that the kernel's messages stay out of it.
-export PATH=/keelbox/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root TERM=dumb LANG=C.UTF-8
 
 # Without it the guest would sit there until its time is over.

@@ -7,6 +7,9 @@ for node in /dev/fuse /dev/net/tun; do
   [ ! -e "$node" ] || chmod 0666 "$node"
 done
 
+# Where the image `host` shows it, too.
+cp /keelbox/bin/node /usr/local/bin/
+
 cd /keelbox || exit
 set -a
 # shellcheck disable=SC1091 # written by disks.mjs

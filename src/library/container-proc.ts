@@ -1,6 +1,6 @@
 import {Readable, Writable} from 'node:stream';
 import {KeelboxError} from '../errors/keelbox-error';
-import {abortError, ExitError, invalid, setCallSite} from './errors';
+import {abortError, ExitError, setCallSite} from './errors';
 import {mergeOutputs} from './events';
 import type {Execution} from './execution';
 import {readLines} from './lines';
@@ -83,8 +83,8 @@ export class ContainerProc extends Promise<Result> implements Proc {
     return new Uint8Array(buffer, byteOffset, byteLength);
   }
 
-  resize(): void {
-    throw invalid('resize: the container has no terminal', 'Terminals are a part of the command line only, for now.');
+  resize(size: {columns: number; rows: number}): void {
+    this.#execution.resize(size);
   }
 
   kill(signal?: NodeJS.Signals): Promise<void> {

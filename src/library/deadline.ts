@@ -5,10 +5,10 @@ import {abortError} from './errors';
 export function watchDeadline(
   {signal, timeout}: {signal: AbortSignal | undefined; timeout: number | undefined},
   onEnd: (error: Error) => void,
+  what = 'the container did not end',
 ): () => void {
   const onAbort = () => onEnd(abortError(signal?.reason));
-  const onTimeout = () =>
-    onEnd(new KeelboxError('ERR_KEELBOX_TIMEOUT', `the container did not end within ${timeout} ms`));
+  const onTimeout = () => onEnd(new KeelboxError('ERR_KEELBOX_TIMEOUT', `${what} within ${timeout} ms`));
   if (signal?.aborted) onAbort();
   signal?.addEventListener('abort', onAbort, {once: true});
   const timer = timeout === undefined ? undefined : setTimeout(onTimeout, timeout);

@@ -1,12 +1,12 @@
 import {engine} from '../engine';
 import {KeelboxError} from '../errors/keelbox-error';
-import type {ContainerEvent, Started} from '../native';
+import type {ContainerEvent, TerminalSize} from '../native';
 import {watchDeadline} from './deadline';
 import {deferred} from './deferred';
-import {ExitError, fromNative} from './errors';
+import {ExitError, fromNative, invalid} from './errors';
 import {Input} from './input';
 import {makeOutputs, type Output} from './output';
-import type {Settings} from './settings';
+import type {Launched, Settings} from './settings';
 import {signalName, signalNumber} from './signals';
 import type {Result} from './types';
 
@@ -15,20 +15,20 @@ type Exit = Extract<ContainerEvent, {type: 'exit'}>;
 const SIGKILL = 9;
 
 /**
- * One container from its start to its end. The first failure (abort, timeout, too much output, a broken stream of the
+ * One command from its start to its end: of a container of its own, or in one that is there. The first failure (abort, timeout, too much output, a broken stream of the
  * caller's) ends the container, and is what `settled` rejects with once the container is gone.
  */
 export class Execution {
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
-  readonly started: Promise<Started>;
+  readonly started: Promise<Launched>;
   readonly settled: Promise<Result>;
   readonly #exit = deferred<Exit>();
   readonly #failed = deferred<void>();
   readonly #unwatch: () => void;
   #failure: Error | undefined;
-  #container: Started | undefined;
+  #container: Launched | undefined;
   #over = false;
   #killTimer: NodeJS.Timeout | undefined;
 
@@ -44,7 +44,7 @@ export class Execution {
     this.settled.catch(() => {});
   }
 
-  get container(): Started | undefined {
+  get container(): Launched | undefined {
     return this.#container;
   }
 
@@ -71,13 +71,17 @@ export class Execution {
     if (container && !this.#over) this.#signal(container, number);
   }
 
-  async #start(): Promise<Started> {
+  resize(size: TerminalSize): void {
+    if (!this.settings.hasTerminal) throw invalid('resize: the command has no terminal', 'Pass the option tty.');
+    if (this.#container && !this.#over) engine().resize(this.#container.handle, size);
+  }
+
+  async #start(): Promise<Launched> {
     // The caller may ask for stdin in the tick of `run`, which decides whether there is a pipe for it.
     await null;
     if (this.#failure) throw this.#failure;
     const stdin = this.stdin.start();
-    const request = {...this.settings.request, stdio: {type: 'pipe' as const, stdin}};
-    const container = await engine().start(request, event => this.#onEvent(event));
+    const container = await this.settings.launch.start({type: 'pipe', stdin}, event => this.#onEvent(event));
     this.#container = container;
     this.#attach(container.stdio);
     // Failed while starting: nothing of the command is worth the wait that `killAfter` allows.
@@ -85,7 +89,7 @@ export class Execution {
     return container;
   }
 
-  #attach([stdin, stdout, stderr]: Started['stdio']): void {
+  #attach([stdin, stdout, stderr]: Launched['stdio']): void {
     const merged = this.settings.stderr === 'stdout';
     this.#attachEnd(this.stdin, stdin);
     this.#attachEnd(this.stdout, stdout);
@@ -95,6 +99,7 @@ export class Execution {
   #attachEnd(end: Input | Output, fd: number): void {
     try {
       if (fd >= 0) end.attach(fd);
+      else end.skip();
     } catch (error) {
       this.fail(stdioError(error as Error));
     }
@@ -115,7 +120,7 @@ export class Execution {
     }
   }
 
-  #signal(container: Started, signal: number): void {
+  #signal(container: Launched, signal: number): void {
     try {
       engine().signal(container.handle, signal);
     } catch (error) {
@@ -149,7 +154,7 @@ export class Execution {
     const [stdout, stderr] = [this.stdout, this.stderr].map(output => output.bytes().toString());
     const name = signal === null ? null : signalName(signal);
     const result = {exitCode, signal: name, stdout: stdout ?? '', stderr: stderr ?? '', usage, ok: exitCode === 0};
-    if (!result.ok && this.settings.reject) throw new ExitError(result, this.settings.request.command);
+    if (!result.ok && this.settings.reject) throw new ExitError(result, this.settings.launch.argv);
     return result;
   }
 

@@ -33,6 +33,11 @@ export class Input {
     this.#writer.attach(openPipe(fd, {writable: true}));
   }
 
+  /** There is no writing end. */
+  skip(): void {
+    this.#writer.stop();
+  }
+
   /** The stream that the caller writes to. */
   stream(): Writable {
     if (this.setting !== 'pipe' && this.setting !== 'ignore')

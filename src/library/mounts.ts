@@ -1,5 +1,4 @@
 import {resolve} from 'node:path';
-import {notYet} from '../errors/keelbox-error';
 import type {MountRequest} from '../native';
 import {checkFlag, checkObject, checkText, rejectOthers} from './checks';
 import {invalid} from './errors';
@@ -17,7 +16,11 @@ function toMount(target: string, mount: Mounts[string]): MountRequest {
   checkText(target, what);
   if (typeof mount === 'string') return bind(mount, target, false, what);
   checkObject(mount, what);
-  if ('volume' in mount) throw notYet(`${what}.volume`);
+  if ('volume' in mount) {
+    rejectOthers(mount, ['volume', 'readonly'], what);
+    const readonly = checkFlag(mount.readonly ?? false, `${what}.readonly`);
+    return {type: 'volume', name: checkText(mount.volume, `${what}.volume`), target, readonly};
+  }
   if ('tmpfs' in mount) {
     rejectOthers(mount, ['tmpfs'], what);
     return {type: 'tmpfs', target, options: `size=${parseBytes(mount.tmpfs, `${what}.tmpfs`)}`};

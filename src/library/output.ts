@@ -48,6 +48,11 @@ export class Output {
     this.#reader.attach(fd);
   }
 
+  /** One pipe less: a terminal has no stderr of its own. */
+  skip(): void {
+    this.#reader.skip();
+  }
+
   /** The stream for a reader; throws `ERR_KEELBOX_INVALID_ARG` when there is no pipe or somebody else reads it. */
   claim(reader: Exclude<Reader, 'buffer'>): PipeReader {
     this.#claimFor(reader);

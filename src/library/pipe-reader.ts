@@ -50,6 +50,11 @@ export class PipeReader extends Readable {
     });
   }
 
+  /** One of the pipes that were expected will not come. */
+  skip(): void {
+    this.#closed();
+  }
+
   /** The bytes kept so far. */
   bytes(): Buffer {
     return this.#kept?.bytes() ?? Buffer.alloc(0);

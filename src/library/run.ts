@@ -1,6 +1,8 @@
+import {engine} from '../engine';
 import {ContainerProc} from './container-proc';
 import {Execution} from './execution';
-import {DEFAULTS, readSettings, type Settings} from './settings';
+import {toRunRequest} from './request';
+import {type Launch, readSettings, trySettings} from './settings';
 import type {Proc, RootImage, RunOptions} from './types';
 
 /**
@@ -26,15 +28,11 @@ import type {Proc, RootImage, RunOptions} from './types';
 export function run(image: RootImage, argv: readonly string[], options: RunOptions = {}): Proc {
   const site: {stack?: string} = {};
   Error.captureStackTrace(site, run);
-  const settings = tryRead(image, argv, options);
+  const settings = trySettings(() => readSettings(launchOf(image, argv, options), options));
   return new ContainerProc(new Execution(settings), settings.maxBuffer, site);
 }
 
-/** Wrong arguments make an execution that fails before it starts, so that every error comes the same way. */
-function tryRead(image: RootImage, argv: readonly string[], options: RunOptions): Settings {
-  try {
-    return readSettings(image, argv, options);
-  } catch (invalid) {
-    return {...DEFAULTS, request: {root: {type: 'image', name: ''}, command: []}, invalid: invalid as Error};
-  }
+function launchOf(image: RootImage, argv: readonly string[], options: RunOptions): Launch {
+  const request = {...toRunRequest(image, argv, options), rm: true};
+  return {argv: request.command, start: (stdio, onEvent) => engine().start({...request, stdio}, onEvent)};
 }

@@ -1,19 +1,35 @@
 import type {Readable, Writable} from 'node:stream';
 import {ReadableStream, WritableStream} from 'node:stream/web';
-import type {RunRequest} from '../native';
+import type {ContainerEvent, StdioRequest} from '../native';
 import {checkFlag, checkWord} from './checks';
 import {invalid} from './errors';
 import {parseBytes, parseMillis} from './quantities';
-import {toRequest} from './request';
 import {signalNumber} from './signals';
-import type {ExecOptions, RootImage, RunOptions} from './types';
+import type {CommandOptions} from './types';
 
-export type StdinSetting = NonNullable<ExecOptions['stdin']>;
-export type OutputSetting = NonNullable<ExecOptions['stderr']>;
+export type StdinSetting = NonNullable<CommandOptions['stdin']>;
+export type OutputSetting = NonNullable<CommandOptions['stderr']>;
 
-/** All that `run` was told, checked, each default filled in. */
+/** A command that has been started. */
+export interface Launched {
+  pid: number;
+  /** Our ends of its pipes; -1 where there is none. */
+  stdio: [number, number, number];
+  handle: number;
+  notices?: readonly string[];
+}
+
+/** How the command is started. */
+export interface Launch {
+  /** For messages. */
+  argv: readonly string[];
+  start(stdio: StdioRequest, onEvent: (event: ContainerEvent) => void): Promise<Launched>;
+}
+
+/** All that a command was told, checked, each default filled in. */
 export interface Settings {
-  request: Omit<RunRequest, 'stdio'>;
+  launch: Launch;
+  hasTerminal: boolean;
   stdin: StdinSetting;
   stdout: OutputSetting;
   stderr: OutputSetting;
@@ -28,6 +44,7 @@ export interface Settings {
 }
 
 export const DEFAULTS = {
+  hasTerminal: false,
   stdin: 'ignore',
   stdout: 'pipe',
   stderr: 'pipe',
@@ -39,24 +56,38 @@ export const DEFAULTS = {
   reject: true,
 } satisfies Partial<Settings>;
 
+/** Wrong arguments make a command that fails before it starts, so that every error comes the same way. */
+export function trySettings(read: () => Settings): Settings {
+  try {
+    return read();
+  } catch (invalid) {
+    const launch: Launch = {argv: [], start: () => Promise.reject(invalid)};
+    return {...DEFAULTS, launch, invalid: invalid as Error};
+  }
+}
+
 /** Throws `ERR_KEELBOX_INVALID_ARG` for anything that cannot be done as told. */
-export function readSettings(image: RootImage, argv: readonly string[], options: RunOptions): Settings {
-  const request = toRequest(image, argv, options);
+export function readSettings(launch: Launch, options: CommandOptions & {tty?: unknown}): Settings {
   const {signal, timeout, maxBuffer, killSignal = DEFAULTS.killSignal, killAfter = DEFAULTS.killAfter} = options;
   signalNumber(killSignal);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal must be an AbortSignal');
   return {
-    request,
+    launch,
+    hasTerminal: options.tty !== undefined && options.tty !== false,
     stdin: checkStdin(options.stdin ?? DEFAULTS.stdin),
     stdout: checkOutput(options.stdout ?? DEFAULTS.stdout, 'stdout', ['pipe', 'inherit', 'ignore']),
     stderr: toStderr(options),
-    signal,
-    timeout: timeout === undefined || timeout === Infinity ? undefined : parseMillis(timeout, 'timeout'),
+    ...readCommon({signal, timeout}),
     maxBuffer: maxBuffer === undefined ? DEFAULTS.maxBuffer : parseBytes(maxBuffer, 'maxBuffer'),
     killSignal,
     killAfter: parseMillis(killAfter, 'killAfter'),
     reject: checkFlag(options.reject ?? DEFAULTS.reject, 'reject'),
   };
+}
+
+export function readCommon({signal, timeout}: {signal?: AbortSignal | undefined; timeout?: number | undefined}) {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid('signal must be an AbortSignal');
+  const isLimited = timeout !== undefined && timeout !== Infinity;
+  return {signal, timeout: isLimited ? parseMillis(timeout, 'timeout') : undefined};
 }
 
 function checkStdin(stdin: StdinSetting): StdinSetting {
@@ -67,7 +98,7 @@ function checkStdin(stdin: StdinSetting): StdinSetting {
 }
 
 /** One stream for both is one output: it must not be ended by the first of the two. */
-function toStderr({stdout, stderr = DEFAULTS.stderr}: ExecOptions): OutputSetting {
+function toStderr({stdout, stderr = DEFAULTS.stderr}: CommandOptions): OutputSetting {
   if (typeof stderr === 'object' && stderr === stdout) return 'stdout';
   return checkOutput(stderr, 'stderr', ['pipe', 'inherit', 'ignore', 'stdout']);
 }

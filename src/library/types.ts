@@ -1,7 +1,9 @@
 import type {Readable, Writable} from 'node:stream';
-import type {Usage} from '../native';
+import type {Plan, Step, Usage} from '../native';
+import type {Container} from './container';
+import type {Snapshot} from './snapshot';
 
-export type {Usage};
+export type {Plan, Step, Usage};
 
 /** A number of bytes, or a number with a suffix of 1024: `64k`, `512m`, `2g`. */
 export type Bytes = number | `${number}${'k' | 'm' | 'g' | 'K' | 'M' | 'G'}`;
@@ -11,10 +13,11 @@ export type Millis = number;
 
 /**
  * What a container's root directory is made of: an image by name (`host`: this machine's own system directories,
- * read-only under a layer of the container's own), or a directory.
+ * read-only under a layer of the container's own), a snapshot, or a directory.
  */
 export type RootImage =
   | string
+  | Snapshot
   | {
       /** The directory; a relative path starts at the working directory of Node. */
       rootfs: string;
@@ -30,20 +33,37 @@ export interface Mount {
   readonly?: boolean;
 }
 
-/** Absolute path in the container to what is mounted there: a path of this machine, or an empty tmpfs of a given size. */
-export type Mounts = Record<string, string | Mount | {tmpfs: Bytes}>;
+/**
+ * Absolute path in the container to what is mounted there: a path of this machine, an empty tmpfs of a given size, or a
+ * volume by its name, which is made when there is none.
+ */
+export type Mounts = Record<string, string | Mount | {tmpfs: Bytes} | {volume: string; readonly?: boolean}>;
 
 export interface Security {
   /** Exactly these capabilities, nothing else (`[]`: none). Default: the 11 of the default container. */
   caps?: readonly string[];
-  /** Default `default`. */
-  seccomp?: 'default' | 'off';
-  /** `auto` (default): a range of ids of its own. `host`: no user namespace. */
-  userns?: 'auto' | 'host';
+  /** Default `default`. A file holds a profile in docker's JSON. */
+  seccomp?: 'default' | 'off' | {file: string};
+  /**
+   * `auto` (default): a range of ids of its own. `host`: no user namespace. `keep-id`: the caller has its own id inside.
+   * `nomap`: without the caller's id. Any word of `keelbox run --userns` can be given.
+   */
+  userns?: 'auto' | 'host' | 'keep-id' | 'nomap' | (string & {});
 }
 
-/** What the container is. */
-export interface CreateOptions {
+/** Loopback only, the same, this machine's network, or that of another container. */
+export type Network = 'none' | 'private' | 'host' | {join: Container};
+
+/** How long something may take, and who may call it off. */
+export interface Common {
+  /** Rejects with an `AbortError` (`code: 'ABORT_ERR'`, `cause: signal.reason`). */
+  signal?: AbortSignal;
+  /** Milliseconds; then `ERR_KEELBOX_TIMEOUT`. Default: no limit. */
+  timeout?: Millis;
+}
+
+/** What a container is. */
+export interface ContainerOptions {
   /** Default: made from the image's name and a short word. */
   name?: string;
   /** Added to the image's own variables. Nothing of Node's environment is passed on. */
@@ -54,20 +74,33 @@ export interface CreateOptions {
   user?: string;
   hostname?: string;
   mounts?: Mounts;
-  /** `none` (default): loopback only. `host`: this machine's network. */
-  network?: 'none' | 'host';
+  /** Default `none`. */
+  network?: Network;
   /** True makes the root directory read-only. */
   readonly?: boolean;
   security?: Security;
-  /** `process` (default): the container ends when Node ends, however that happens. */
-  lifetime?: 'process';
+  /** Words attached to it, for `Container.list` and `keelbox ps --filter label=...`. */
+  labels?: Readonly<Record<string, string>>;
 }
 
-/** How its command is run and read. */
-export interface ExecOptions {
-  /** Ends the container and rejects with an `AbortError` (`code: 'ABORT_ERR'`, `cause: signal.reason`). */
+/**
+ * Who ends a container: its scope (it goes when it is disposed of, and stays when Node crashes), its process (the default:
+ * it also goes when Node does, however that happens), or nobody (it goes when it is removed).
+ */
+export type Lifetime = 'scope' | 'process' | 'detached';
+
+export interface CreateOptions extends ContainerOptions, Common {
+  /** Default `process`. */
+  lifetime?: Lifetime;
+  /** What runs in it from the beginning, instead of the image's own command. It stays when that has ended. */
+  command?: readonly string[];
+}
+
+/** How a command is run and read. */
+export interface CommandOptions {
+  /** Ends the command and rejects with an `AbortError` (`code: 'ABORT_ERR'`, `cause: signal.reason`). */
   signal?: AbortSignal;
-  /** Milliseconds from the call of `run`, then the container is ended: `ERR_KEELBOX_TIMEOUT`. Default: no limit. */
+  /** Milliseconds from the call, then the command is ended: `ERR_KEELBOX_TIMEOUT`. Default: no limit. */
   timeout?: Millis;
   /**
    * What the command reads. `ignore` (default) is an empty input; asking for `proc.stdin` in the tick of `run` makes it
@@ -93,7 +126,21 @@ export interface ExecOptions {
   reject?: boolean;
 }
 
-export type RunOptions = CreateOptions & ExecOptions;
+export interface RunOptions extends ContainerOptions, CommandOptions {
+  /** The container ends when Node ends, however that happens. */
+  lifetime?: 'process';
+}
+
+/** A command in a container that is there. What is left out is as the container has it. */
+export interface ExecOptions extends CommandOptions {
+  /** Added to the container's own. */
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+  /** `name|uid[:group|gid]` */
+  user?: string;
+  /** A terminal of its own, whose output is all on stdout. True: of 80 columns and 24 rows. */
+  tty?: boolean | {columns: number; rows: number};
+}
 
 /** How a command ended and what it wrote. */
 export interface Result {
@@ -148,10 +195,48 @@ export interface Proc extends Promise<Result>, AsyncIterable<string>, AsyncDispo
   text(): Promise<string>;
   json<T = unknown>(): Promise<T>;
   bytes(): Promise<Uint8Array>;
-  /** Throws `ERR_KEELBOX_INVALID_ARG`: containers of the library have no terminal yet. */
+  /** Gives its terminal another size; throws `ERR_KEELBOX_INVALID_ARG` when it has none. */
   resize(size: {columns: number; rows: number}): void;
   /** Sends a signal (default `killSignal`) to the command; SIGKILL ends every process of the container. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Ends the container if it still runs and waits until it is gone. */
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A line that the container's own command has printed. */
+export interface LogLine {
+  stream: 'stdout' | 'stderr';
+  time: Date;
+  /** Without its end. */
+  line: string;
+}
+
+export interface LogOptions {
+  /** Go on until the container ends. Default false. */
+  follow?: boolean;
+  since?: Date;
+  signal?: AbortSignal;
+}
+
+/** What to wait for: a port or page of the container's, a line that it prints, or a command that succeeds in it. */
+export type ReadyCheck = {port: number} | {log: RegExp} | {exec: readonly string[]} | {http: string};
+
+/** The files of a container. Paths begin at its root, and links in it lead nowhere else. */
+export interface ContainerFs {
+  readFile(path: string): Promise<Uint8Array>;
+  readFile(path: string, encoding: 'utf8'): Promise<string>;
+  /** Makes or empties the file. */
+  writeFile(path: string, data: string | Uint8Array | Readable, options?: FileOptions): Promise<void>;
+  /** Names, sorted. */
+  readdir(path: string): Promise<string[]>;
+  mkdir(path: string, options?: {recursive?: boolean}): Promise<void>;
+  rm(path: string, options?: {recursive?: boolean; force?: boolean}): Promise<void>;
+  createReadStream(path: string): Readable;
+}
+
+/** Of a file that is made. Default: of the container's root, 0o644. */
+export interface FileOptions {
+  mode?: number;
+  uid?: number;
+  gid?: number;
 }

@@ -139,7 +139,7 @@ fn meaning(step: &PlanStep, call: &str, errno: Errno, note: &str) -> Failure {
         Op::MapIds { writer, .. } => map_failure(*writer, errno, note),
         Op::CloneTree { source, map_ids: true, .. } => Failure::new(Code::Mount, format!("cannot show {} with the container's ids", source.to_string_lossy()))
             .why(unmapped(errno))
-            .hint("copy it to ext4, xfs, btrfs or tmpfs, or use --userns=host"),
+            .hint("copy it to ext4, xfs, btrfs or (from Linux 6.3) tmpfs, or use --userns=host"),
         Op::Storage(step) => storage::meaning(step, call, errno, note),
         Op::Overlay { .. } => overlay_failure(errno, note),
         Op::Sysctl { .. } | Op::Confine(_) | Op::SetRlimit { .. } | Op::Seccomp { .. } => confine::failure(step, call, errno, note),

@@ -4,6 +4,7 @@ mod accounting;
 mod mounts;
 mod storage;
 
+use std::collections::VecDeque;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
@@ -112,6 +113,7 @@ pub fn launch_serving(
         tasks: Vec::new(),
         into: None,
         userns: None,
+        id_maps: VecDeque::new(),
         socket: ours,
         init_socket: Some(theirs),
         child: None,
@@ -135,6 +137,8 @@ struct Launcher<'a> {
     /// The v2 group that the init is born into.
     into: Option<OwnedFd>,
     userns: Option<OwnedFd>,
+    /// Of volumes, in the order of their steps.
+    id_maps: VecDeque<OwnedFd>,
     socket: OwnedFd,
     init_socket: Option<OwnedFd>,
     child: Option<(i32, OwnedFd)>,
@@ -144,7 +148,8 @@ struct Launcher<'a> {
 impl Launcher<'_> {
     fn run(mut self, report: &mut dyn Report) -> Result<Container, Failed> {
         let result = self
-            .apply_all(report)
+            .make_id_maps()
+            .and_then(|()| self.apply_all(report))
             .and_then(|()| self.see_through(report));
         let Some((pid, pidfd)) = self.child else {
             return Err(result

@@ -18,7 +18,19 @@ const ENTRIES: usize = 2048;
 ///
 /// EPERM, EOVERFLOW: something belongs to an id that the container does not have. EMFILE: directories too deep.
 pub fn chown_tree(mount: BorrowedFd<'_>, uid: u32, gid: u32) -> Outcome {
-    let owner = Owner { uid, gid };
+    chown_each(mount, &|_| (uid, gid))
+}
+
+/// The same, to owners that depend on those of before.
+///
+/// # Errors
+///
+/// As [`chown_tree`].
+pub(crate) fn chown_each(
+    mount: BorrowedFd<'_>,
+    owner: &dyn Fn((u32, u32)) -> (u32, u32),
+) -> Outcome {
+    let owner = Owner { owner };
     owner.give(mount, c"")?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match rustix::fs::openat(mount, c".", flags, Mode::empty()) {
@@ -28,12 +40,11 @@ pub fn chown_tree(mount: BorrowedFd<'_>, uid: u32, gid: u32) -> Outcome {
     }
 }
 
-struct Owner {
-    uid: u32,
-    gid: u32,
+struct Owner<'a> {
+    owner: &'a dyn Fn((u32, u32)) -> (u32, u32),
 }
 
-impl Owner {
+impl Owner<'_> {
     fn walk(&self, directory: BorrowedFd<'_>) -> Outcome {
         let mut buffer = [MaybeUninit::uninit(); ENTRIES];
         let mut entries = RawDir::new(directory, &mut buffer);
@@ -74,10 +85,11 @@ impl Owner {
             Err(rustix::io::Errno::NOENT) => return Ok(()),
             other => other.call("fstatat").map_err(named)?,
         };
-        if (stat.st_uid, stat.st_gid) == (self.uid, self.gid) {
+        let owner = (self.owner)((stat.st_uid, stat.st_gid));
+        if (stat.st_uid, stat.st_gid) == owner {
             return Ok(());
         }
-        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let (uid, gid) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
         let given = rustix::fs::chownat(directory, name, Some(uid), Some(gid), flags);
         match given.map_err(Errno::from) {
             Err(Errno::ENOENT) => Ok(()),

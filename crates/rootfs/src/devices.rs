@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_spec::op::{Device, Target};
 use keelbox_sys::Errno;
-use keelbox_sys::mount::{Depth, MountAttr, map_ids};
+use keelbox_sys::mount::MountAttr;
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Uid};
 use rustix::mount::OpenTreeFlags;
 
@@ -13,6 +13,7 @@ use crate::attach::{attach, attach_fd};
 use crate::detached::{configured, create};
 use crate::fault::{Call, Fault, Outcome};
 use crate::lookup::resolve_target;
+use crate::owners::Ids;
 
 /// Links that programs expect in /dev (OCI runtime-spec, "Dev symbolic links").
 const LINKS: [(&CStr, &CStr); 6] = [
@@ -24,29 +25,24 @@ const LINKS: [(&CStr, &CStr); 6] = [
     (c"core", c"/proc/kcore"),
 ];
 
-/// Makes /dev as a detached tmpfs. None: this kernel cannot map a tmpfs's ids (before 6.3), or nodes cannot be made here.
+/// Makes /dev as a detached tmpfs, with the container's ids if it has ids of its own. None: nodes cannot be made here.
 ///
 /// # Errors
 ///
-/// The kernel's, other than those two.
-pub fn make_devices(
-    devices: &[Device],
-    userns: Option<BorrowedFd<'_>>,
-) -> Outcome<Option<OwnedFd>> {
+/// The kernel's, other than that.
+pub fn make_devices(devices: &[Device], ids: Option<Ids<'_>>) -> Outcome<Option<OwnedFd>> {
     let mount = empty_dev()?;
-    for device in devices {
-        match make_node(mount.as_fd(), device) {
-            Err(fault) if fault.errno == Errno::EPERM => return Ok(None),
-            other => other?,
-        }
-    }
-    let Some(userns) = userns else {
-        return Ok(Some(mount));
-    };
-    match map_ids(mount.as_fd(), userns, MountAttr::empty(), Depth::One) {
+    let made = devices
+        .iter()
+        .try_for_each(|device| make_node(mount.as_fd(), device))
+        .and_then(|()| match ids {
+            Some(ids) => ids.apply(mount.as_fd()).map_err(|fault| fault.on("/dev")),
+            None => Ok(()),
+        });
+    match made {
         Ok(()) => Ok(Some(mount)),
-        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM) => Ok(None),
-        Err(errno) => Err(Fault::new("mount_setattr", errno).on("/dev")),
+        Err(fault) if fault.errno == Errno::EPERM => Ok(None),
+        Err(fault) => Err(fault),
     }
 }
 

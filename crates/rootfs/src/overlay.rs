@@ -69,7 +69,13 @@ pub fn overlay(slots: &Slots, op: &Op, mapped: Option<Mapped<'_>>) -> Outcome<Ow
         // Before Linux 6.13 a layer cannot be an fd; `lowerdir+` itself is of 6.5.
         Err(fault) if matches!(fault.errno, Errno::EINVAL | Errno::EOPNOTSUPP) => match mapped {
             Some(mapped) => by_staging(mapped.staging, slots, lower, upper, how),
-            None => by_path(lower, upper, how),
+            None => match by_path(lower, upper, how) {
+                // An ordinary user's container without the user in it (`nomap`) cannot walk the user's private folders.
+                Err(fault) if fault.errno == Errno::EACCES => {
+                    by_staging(&mut Staging::default(), slots, lower, upper, how)
+                }
+                other => other,
+            },
         },
         other => other,
     }

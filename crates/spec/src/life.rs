@@ -89,7 +89,7 @@ fn no_policy(text: &str) -> Failure {
 #[must_use]
 pub fn log_driver(request: &RunRequest) -> &str {
     let detached = request.life.detach;
-    let usual = if !detached {
+    let usual = if request.rm && !detached {
         "passthrough"
     } else {
         "json-file"

@@ -147,8 +147,8 @@ pub enum Op {
         /// `MOUNT_ATTR_*`.
         attributes: u64,
     },
-    /// Make /dev with real nodes on the host's side, mapped into the container. Where the kernel refuses the mapping the
-    /// slot stays empty, and [`Op::AttachDevices`] binds the host's nodes instead.
+    /// Make /dev with real nodes on the host's side, with the container's ids. Where no nodes can be made the slot stays
+    /// empty, and [`Op::AttachDevices`] binds the host's instead.
     MakeDevices {
         /// Where it goes.
         slot: Slot,

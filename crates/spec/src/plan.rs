@@ -132,7 +132,7 @@ impl Context<'_> {
     }
 
     /// Whether root's container has ids of its own.
-    fn maps_ids(&self) -> bool {
+    pub(crate) fn maps_ids(&self) -> bool {
         !self.host.is_rootless() && !self.choices.uids.is_empty()
     }
 }

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use keelbox_spec::failure::{Code, Failure};
-use keelbox_spec::namespaces::JoinedIds;
-use keelbox_spec::op::{IdMap, namespace};
+use keelbox_spec::namespaces::{JoinedIds, extents};
+use keelbox_spec::op::namespace;
 use keelbox_sys::Errno;
 use rustix::fs::{CWD, Mode, OFlags};
 
@@ -103,25 +103,15 @@ pub(crate) fn open(flag: &str, path: &str, kind: u64) -> Result<OwnedFd, Failure
 
 /// The ids of a user namespace, from a process that is in it.
 pub(crate) fn ids(process: &str) -> Option<JoinedIds> {
-    let map = |file: &str| -> Option<Vec<IdMap>> {
+    let map = |file: &str| {
         let text = std::fs::read_to_string(format!("/proc/{process}/{file}")).ok()?;
-        text.lines().map(extent).collect()
+        Some(extents::listed(&text))
     };
     let setgroups = std::fs::read_to_string(format!("/proc/{process}/setgroups")).ok()?;
     Some(JoinedIds {
         uids: map("uid_map")?,
         gids: map("gid_map")?,
         set_groups: setgroups.trim() == "allow",
-    })
-}
-
-fn extent(line: &str) -> Option<IdMap> {
-    let mut numbers = line.split_whitespace().map(|word| word.parse().ok());
-    let mut number = || numbers.next().flatten();
-    Some(IdMap {
-        inside: number()?,
-        outside: number()?,
-        count: number()?,
     })
 }
 

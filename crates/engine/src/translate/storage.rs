@@ -62,7 +62,7 @@ fn bind_failure(bind: &Bind, call: &str, errno: Errno, note: &str) -> Failure {
             .hint("mount it with all that is below: leave bind-recursive=disabled and the option bind out"),
         ("mount_setattr", Errno::EINVAL, _) if bind.ids != BindIds::Plain => failure
             .why(format!("its file system does not take id-mapped mounts ({})", errno.text()))
-            .hint("copy it to ext4, xfs, btrfs or tmpfs, or use --userns=host"),
+            .hint("copy it to ext4, xfs, btrfs or (from Linux 6.3) tmpfs, or use --userns=host"),
         ("write", errno, _) => failure
             .why(format!("the kernel takes no such id map: {}", errno.text()))
             .hint("let no two ranges of an idmap overlap"),

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use keelbox_rootfs::{
-    Call, Fault, Mapped, Outcome, Staging, clone_into, make_devices, memory_layer, overlay,
+    Call, Fault, Ids, Mapped, Outcome, Staging, clone_into, make_devices, memory_layer, overlay,
 };
 use keelbox_spec::op::{Op, Slot};
 use keelbox_sys::Errno;
@@ -15,7 +15,7 @@ use crate::socket::send;
 
 impl Launcher<'_> {
     pub(super) fn make_mount(&mut self, op: &Op) -> Outcome {
-        let userns = |map_ids: bool| self.userns.as_ref().filter(|_| map_ids).map(AsFd::as_fd);
+        let ids = |map_ids: bool| self.ids().filter(|_| map_ids);
         let (slot, mount) = match op {
             Op::CloneTree {
                 slot,
@@ -32,12 +32,12 @@ impl Launcher<'_> {
                 slot,
                 directories,
                 map_ids,
-            } => (*slot, memory_layer(directories, userns(*map_ids))?),
+            } => (*slot, memory_layer(directories, ids(*map_ids))?),
             Op::MakeDevices {
                 slot,
                 devices,
                 map_ids,
-            } => match make_devices(devices, userns(*map_ids))? {
+            } => match make_devices(devices, ids(*map_ids))? {
                 Some(mount) => (*slot, mount),
                 None => return Ok(()),
             },
@@ -53,6 +53,15 @@ impl Launcher<'_> {
             _ => return Err(Fault::new("plan", Errno::EPROTO).on("a step for the init")),
         };
         self.slots.put(slot, mount)
+    }
+
+    /// The container's ids, when they are not the host's.
+    fn ids(&self) -> Option<Ids<'_>> {
+        let (process, _) = self.child.as_ref()?;
+        Some(Ids {
+            userns: self.userns.as_ref()?.as_fd(),
+            process: *process,
+        })
     }
 
     /// Sends what the init attaches. The layers of an overlay stay here and are let go: an init that held the last fd of a

@@ -4,22 +4,39 @@ use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
 use keelbox_rootfs::{Call, Fault, Outcome};
-use keelbox_spec::op::{BindIds, IdMap, MapWriter, Storage, namespace};
+use keelbox_spec::op::{BindIds, IdMap, MapWriter, Op, Side as PlanSide, Storage, namespace};
 use keelbox_sys::Errno;
 use keelbox_sys::clone::{Side, clone3};
 use keelbox_sys::exec::exit_now;
 
-use super::Launcher;
+use super::{Failed, Launcher, failed};
 use crate::ids::write_maps;
 use crate::socket::{receive, seqpacket_pair};
 
 impl Launcher<'_> {
+    /// The id maps that volumes bring along. Before all else: once the layers of an overlay are attached over `/`, as older
+    /// kernels want them, this process looks like one in a chroot, which must not make user namespaces (clone(2), EPERM).
+    pub(super) fn make_id_maps(&mut self) -> Result<(), Failed> {
+        for (index, (side, op)) in (0..).zip(&self.start.steps) {
+            if let (PlanSide::Launcher, Op::Storage(Storage::Bind(bind))) = (side, op)
+                && let BindIds::Given { uids, gids } = &bind.ids
+            {
+                let made = namespace_with(uids, gids).map_err(|fault| failed(index, fault))?;
+                self.id_maps.push_back(made);
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn storage(&mut self, step: &Storage) -> Outcome {
         let Storage::Bind(bind) = step else {
             return Err(Fault::new("plan", Errno::EPROTO).on("a step for the init"));
         };
         let given = match &bind.ids {
-            BindIds::Given { uids, gids } => Some(namespace_with(uids, gids)?),
+            BindIds::Given { .. } => {
+                let missing = || Fault::new("plan", Errno::EPROTO).on("no id map");
+                Some(self.id_maps.pop_front().ok_or_else(missing)?)
+            }
             BindIds::Plain | BindIds::Container => None,
         };
         let userns = match &bind.ids {

@@ -6,11 +6,16 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use keelbox_sys::Errno;
+use keelbox_sys::clone::{Side, clone3};
+use keelbox_sys::exec::exit_now;
 use keelbox_sys::mount::{Change, Depth, change};
+use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags};
-use rustix::mount::{MoveMountFlags, OpenTreeFlags};
+use rustix::io::DupFlags;
+use rustix::mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags};
 
 use crate::fault::{Call, Fault, Outcome};
+use crate::pivot::private_mounts;
 
 /// A mount below the source.
 struct Submount {
@@ -19,8 +24,14 @@ struct Submount {
     path: PathBuf,
 }
 
+/// A clone of such a mount, with the path below the source where it belongs.
+struct Piece {
+    path: CString,
+    mount: OwnedFd,
+}
+
 /// Puts the mounts below `source` on `top`, its clone, each with its ids mapped where its file system can; the files of others show with ids
-/// that nobody has. None: the top's own file system cannot, or this kernel attaches nothing to what is detached (before 6.15).
+/// that nobody has. None: the top's own file system cannot.
 ///
 /// Never for what is shared: its peers would get every mount a second time.
 pub(super) fn assemble(
@@ -28,25 +39,75 @@ pub(super) fn assemble(
     source: &OwnedFd,
     all: &Change<'_>,
 ) -> Outcome<Option<OwnedFd>> {
-    let base = path_of(source)?;
     match change(top.as_fd(), all, Depth::One) {
         Err(Errno::EINVAL) => return Ok(None),
         other => other.call("mount_setattr")?,
     }
-    for submount in submounts(&base)? {
-        let Some(piece) = piece(&submount, all)? else {
-            continue;
-        };
-        let Ok(relative) = submount.path.strip_prefix(&base) else {
-            continue;
-        };
-        let relative = CString::new(relative.as_os_str().as_bytes()).unwrap_or_default();
-        match place(&top, &relative, &piece) {
-            Err(fault) if fault.errno == Errno::EINVAL => return Ok(None),
-            other => other?,
+    let pieces = pieces(&path_of(source)?, all)?;
+    match place_all(&top, &pieces) {
+        Ok(()) => Ok(Some(top)),
+        // Before Linux 6.15 nothing is attached to what is detached itself.
+        Err(fault) if fault.errno == Errno::EINVAL => attached(&top, &pieces).map(Some),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The same in a mount namespace of a child's, and a clone of the whole. The child shares the table of fds: what it puts in
+/// the place of one is there afterwards.
+fn attached(top: &OwnedFd, pieces: &[Piece]) -> Outcome<OwnedFd> {
+    let mut answer = rustix::io::fcntl_dupfd_cloexec(top, 0).call("fcntl")?;
+    let shared = u64::from(CloneFlags::CLONE_FILES.bits().unsigned_abs());
+    match clone3(shared, None).call("clone3")? {
+        Side::Child => exit_now(match in_namespace(top, pieces, &mut answer) {
+            Ok(()) => 0,
+            Err(fault) => fault.errno.raw(),
+        }),
+        Side::Parent { pidfd, .. } => {
+            let ended = keelbox_sys::wait::wait(pidfd.as_fd()).call("waitid")?;
+            match ended.code {
+                Some(0) => Ok(answer),
+                code => {
+                    let errno = code.map_or(Errno::EIO, Errno::from_raw);
+                    Err(Fault::new("move_mount", errno).on("a mount below it"))
+                }
+            }
         }
     }
-    Ok(Some(top))
+}
+
+/// In the child.
+fn in_namespace(top: &OwnedFd, pieces: &[Piece], answer: &mut OwnedFd) -> Outcome {
+    unshare(CloneFlags::CLONE_NEWNS).call("unshare")?;
+    private_mounts(MountPropagationFlags::PRIVATE)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    rustix::mount::move_mount(top, c"", CWD, c"/", flags).call("move_mount")?;
+    place_all(top, pieces)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH
+        | OpenTreeFlags::AT_RECURSIVE;
+    let tree = rustix::mount::open_tree(top, c"", flags).call("open_tree")?;
+    rustix::io::dup3(&tree, answer, DupFlags::CLOEXEC).call("dup3")
+}
+
+fn pieces(base: &Path, all: &Change<'_>) -> Outcome<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    for submount in submounts(base)? {
+        let Ok(relative) = submount.path.strip_prefix(base) else {
+            continue;
+        };
+        let path = CString::new(relative.as_os_str().as_bytes()).unwrap_or_default();
+        if let Some(mount) = piece(&submount, all)? {
+            pieces.push(Piece { path, mount });
+        }
+    }
+    Ok(pieces)
+}
+
+fn place_all(top: &OwnedFd, pieces: &[Piece]) -> Outcome {
+    pieces
+        .iter()
+        .try_for_each(|piece| place(top, &piece.path, &piece.mount))
 }
 
 fn path_of(source: &OwnedFd) -> Outcome<PathBuf> {

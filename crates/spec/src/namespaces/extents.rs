@@ -164,6 +164,20 @@ fn without(old: IdMap, side: impl Fn(&IdMap) -> u32, first: u32, count: u32) -> 
         .collect()
 }
 
+/// What /proc/PID/uid_map and gid_map say.
+#[must_use]
+pub fn listed(text: &str) -> Vec<IdMap> {
+    let extent = |line: &str| {
+        let mut numbers = line.split_whitespace().map_while(|word| word.parse().ok());
+        Some(IdMap {
+            inside: numbers.next()?,
+            outside: numbers.next()?,
+            count: numbers.next()?,
+        })
+    };
+    text.lines().filter_map(extent).collect()
+}
+
 /// Which id outside an id inside is.
 #[must_use]
 pub fn outside(map: &[IdMap], inside: u32) -> Option<u32> {

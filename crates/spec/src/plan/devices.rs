@@ -24,14 +24,12 @@ const OWN: [&str; 10] = [
 
 pub(crate) fn make(context: &Context<'_>, steps: &mut Steps) -> Result<(), Failure> {
     let devices = devices(context)?;
-    // Nodes that the container's root does not own would be in a directory that it cannot write.
-    let unmapped = context.place.base != 0 && !context.maps_mounts();
-    if !context.host.is_rootless() && !unmapped {
-        let (devices, map_ids) = (devices.clone(), context.maps_mounts());
+    if !context.host.is_rootless() {
         let make = Op::MakeDevices {
             slot: slots::DEV,
-            devices,
-            map_ids,
+            devices: devices.clone(),
+            // Even where mounts cannot be mapped: they are made for this container, and can be given to it.
+            map_ids: context.maps_ids(),
         };
         steps.launcher(
             make,
