@@ -2,7 +2,7 @@
 import {renameSync} from 'node:fs';
 import path from 'node:path';
 import {homeOf, keelbox} from './helpers/cli';
-import {at, Following, writeEvents} from './helpers/journal';
+import {at, Following, until, writeEvents} from './helpers/journal';
 import {lane, type Who} from './helpers/lane';
 
 const test = lane({host: true, guest: true, rootless: true});
@@ -149,4 +149,21 @@ test.serial('what comes is followed, over a renamed file, until nobody reads or 
   t.deepEqual(await following.ended, {exitCode: 0, signal: null});
   t.deepEqual(await all.ended, {exitCode: 0, signal: null});
   t.regex(all.stdout, /^create\n(first\n)+second\nthird\nnot\nfourth\n$/);
+});
+
+test.serial('a container that lives and ends is told by whoever sees it', async t => {
+  const who = {asUser: false};
+  const template = '{{.Action}} {{.Actor.Attributes.image}} {{.Actor.Attributes.tier}} {{.Actor.Attributes.exitCode}}';
+  const since = String(Date.now() / 1000);
+  const flags = ['--name', 'lives', '--label', 'tier=web'];
+  const {exitCode, stdout} = await keelbox(['run', ...flags, 'host', '--', 'sh', '-c', 'exit 3'], who);
+  t.is(exitCode, 3, stdout);
+  const told = async () =>
+    (await keelbox(['events', '--since', since, '--until', '0s', '--filter', 'name=lives', '--format', template]))
+      .stdout;
+  t.true(await until(async () => (await told()).includes('die')));
+  const lines = await told();
+  t.regex(lines, /^start host web <no value>$/m);
+  t.regex(lines, /^die host web 3$/m);
+  await keelbox(['rm', 'lives'], who);
 });

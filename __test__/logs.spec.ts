@@ -1,7 +1,7 @@
 /** `keelbox logs`: what containers have printed, exactly, over the files of a log and while it is written. */
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {appendFileSync, closeSync, openSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {appendFileSync, closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {command, homeOf, keelbox, specFolder} from './helpers/cli';
 import {
@@ -13,6 +13,7 @@ import {
   records,
   rotate,
   supervisorOf,
+  until,
   writeLog,
 } from './helpers/journal';
 import {lane, patience, scaled, type Who} from './helpers/lane';
@@ -263,6 +264,8 @@ test.serial('Node is gone while it is followed', async t => {
 test.serial('a container without a log that can be read says why, and what to do', async t => {
   const who = {asUser: false};
   await endedContainer(who, 'driver');
+  // As if it had never had one: a log that is there is shown, whatever the driver.
+  rmSync(path.join(dataOf(who, 'driver'), 'log'), {force: true});
   const config = path.join(dataOf(who, 'driver'), 'config.json');
   const made = JSON.parse(readFileSync(config, 'utf8'));
   const drivers = {
@@ -349,4 +352,61 @@ test.serial('many logs are waited for at once, closed at any time, and hold up n
   t.is(await withAddon(script), 'true true\n');
   await remove(who, 'waits');
   await running.ended;
+});
+
+/** Starts a container without a client. */
+async function detached(who: Who, name: string, script: string, flags: string[] = []): Promise<void> {
+  const {exitCode, stderr} = await keelbox(
+    ['run', '-d', '--name', name, ...flags, 'host', '--', 'sh', '-c', script],
+    who,
+  );
+  if (exitCode !== 0) throw new Error(stderr);
+}
+
+const ended = (who: Who, name: string) =>
+  until(async () =>
+    (await keelbox(['ps', '-a', '--format', '{{.Names}} {{.State}}'], who)).stdout.includes(`${name} exited`),
+  );
+
+test.asEach('what a container prints without a client is kept, and can be followed meanwhile', async (t, who) => {
+  const script = `echo one; echo two >&2; head -c 40000 /dev/zero | tr '\\0' x; echo; read line < /tmp/go; echo last; printf end`;
+  await detached(who, 'kept', `mkfifo /tmp/go; (sleep 1; echo go > /tmp/go) & ${script}`);
+  const following = new Following(['logs', '-f', 'kept'], who);
+  t.deepEqual(await following.ended, {exitCode: 0, signal: null});
+  const expected = `one\n${'x'.repeat(40_000)}\nlast\nend`;
+  t.is(following.stdout, expected);
+  t.is(following.stderr, 'two\n');
+  t.true(await ended(who, 'kept'));
+  t.is(await shown(who, 'kept'), expected);
+  t.is(await shown(who, '--tail', '2', 'kept'), 'last\nend');
+  t.regex(await shown(who, '-t', '-n', '1', 'kept'), /^2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z end$/);
+  t.is((await keelbox(['start', 'kept'], who)).exitCode, 0);
+  t.true(await ended(who, 'kept'));
+  t.true((await shown(who, 'kept')).startsWith(`${expected}one\n`), 'a second start goes on with the same log');
+  await remove(who, 'kept');
+});
+
+test.serial('output without end stays within the bound, and a reader that has stopped holds up nobody', async t => {
+  const who = {asUser: false};
+  const count = scaled(2_000_000);
+  const flags = ['--log-opt', 'max-size=1m', '--log-opt', 'max-file=2'];
+  await detached(who, 'loud', `seq 1 ${count}; sleep 300`, flags);
+  const stopped = new Following(['logs', '-f', 'loud'], who);
+  t.true(await stopped.says('\n'));
+  process.kill(stopped.child.pid ?? 0, 'SIGSTOP');
+  stopped.child.stdout?.pause();
+  t.true(await until(async () => (await shown(who, '-n', '1', 'loud')) === `${count}\n`, 60_000));
+  const lines = (await shown(who, 'loud')).split('\n').filter(Boolean).map(Number);
+  const first = lines[0] ?? 0;
+  t.deepEqual(
+    lines,
+    Array.from({length: count - first + 1}, (_, number) => first + number),
+    'no line is missing',
+  );
+  t.true(lines.length > 15_000);
+  for (const file of ['log', 'log.1']) t.true(statSync(path.join(dataOf(who, 'loud'), file)).size <= 1_000_000);
+  t.false(existsSync(path.join(dataOf(who, 'loud'), 'log.2')));
+  process.kill(stopped.child.pid ?? 0, 'SIGKILL');
+  await stopped.ended;
+  await remove(who, 'loud');
 });

@@ -83,7 +83,7 @@ export class Following {
   }
 }
 
-async function until(isSo: () => boolean | Promise<boolean>, milliseconds = 20_000): Promise<boolean> {
+export async function until(isSo: () => boolean | Promise<boolean>, milliseconds = 20_000): Promise<boolean> {
   for (const end = Date.now() + patience(milliseconds); Date.now() < end; await sleep(20)) {
     if (await isSo()) return true;
   }

@@ -1,10 +1,10 @@
 /** Checks of option values. Each says what it expects; the parser puts the flag's name and the code around it. */
 import {makeValidator} from 'typanion';
-import {moment} from '../output/moment';
 import type {OptionCheck} from './definition';
 import {parseDuration} from './durations';
 
-function expected(what: string, accepts: (value: string) => boolean): OptionCheck {
+/** A check that takes the values that `accepts` takes, and says `what` it expects of others. */
+export function expected(what: string, accepts: (value: string) => boolean): OptionCheck {
   return makeValidator<unknown, string>({
     test: (value, state): value is string => {
       if (typeof value === 'string' && accepts(value)) return true;
@@ -42,14 +42,6 @@ export const isDuration = expected(
 export const isSignal = expected('a signal, by name or number', value =>
   /^(\d{1,2}|[A-Za-z][A-Za-z0-9]*([+-]\d{1,2})?)$/.test(value),
 );
-
-export const isMoment = expected(
-  'a time: 10m (ago), 2026-01-02, 2026-01-02T15:04:05, the same with Z or +02:00, or seconds since 1970',
-  value => moment(value) !== undefined,
-);
-
-/** Docker takes any negative number for `all`. */
-export const isTail = expected('"all" or a number of lines', value => /^(all|-?\d{1,15})$/.test(value));
 
 /** One of a few words. */
 export function isOneOf(...words: readonly string[]): OptionCheck {

@@ -3,10 +3,10 @@ import type {EventsOptions, JournalEvent} from '../native';
 import {formats} from '../output/formats';
 import {moment} from '../output/moment';
 import {canWriteOut} from '../output/write';
-import {isMoment} from './checks';
 import {defineCommand, type OptionTable, type OptionValues} from './definition';
 import {eventFilters} from './events/filters';
 import {dockerEvent, eventLine, exactNumbers, sampleEvent} from './events/rows';
+import {isMoment} from './moments';
 
 const options = {
   since: {

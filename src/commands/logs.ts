@@ -1,8 +1,8 @@
 import {engine} from '../engine';
 import type {LogOptions} from '../native';
 import {moment} from '../output/moment';
-import {isMoment, isTail} from './checks';
 import {defineCommand, type OptionTable, type OptionValues} from './definition';
+import {isMoment, isTail} from './moments';
 
 const options = {
   follow: {kind: 'boolean', short: 'f', group: 'Choice', help: 'Go on with what comes, until the container ends'},

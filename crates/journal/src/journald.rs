@@ -25,7 +25,8 @@ pub struct JournaldWriter {
 }
 
 impl JournaldWriter {
-    /// Connects to journald. `tag` is what its lines are shown under.
+    /// Connects to journald. `tag` is what its lines are shown under: docker's `{{.ID}}`, `{{.FullID}}` and `{{.Name}}` stand
+    /// for what they say, and nothing for the first of them.
     ///
     /// # Errors
     ///
@@ -36,9 +37,18 @@ impl JournaldWriter {
 
     fn open_at(path: &Path, id: &str, name: &str, tag: &str) -> Result<Self> {
         let socket = connect(path)?;
+        let short = id.get(..12).unwrap_or(id);
+        let tag = match tag {
+            "" => short.to_owned(),
+            tag => tag
+                .replace("{{.ID}}", short)
+                .replace("{{.FullID}}", id)
+                .replace("{{.Name}}", name),
+        };
+        let tag = tag.as_str();
         let mut fields = Vec::new();
         for (key, value) in [
-            ("CONTAINER_ID", id.get(..12).unwrap_or(id)),
+            ("CONTAINER_ID", short),
             ("CONTAINER_ID_FULL", id),
             ("CONTAINER_NAME", name),
             ("CONTAINER_TAG", tag),

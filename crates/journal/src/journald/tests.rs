@@ -96,3 +96,21 @@ fn without_journald_the_open_says_so() {
     let missing = JournaldWriter::open_at(&scratch.path.join("socket"), "id", "name", "tag");
     assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
 }
+
+#[test]
+fn a_tag_may_say_id_and_name_as_docker_has_it() {
+    let scratch = Scratch::new();
+    let path = scratch.path.join("socket");
+    let server = UnixDatagram::bind(&path).unwrap();
+    let id = "0123456789abcdef".repeat(4);
+    for (tag, expected) in [
+        ("", "0123456789ab"),
+        ("{{.Name}}/{{.ID}}", "web/0123456789ab"),
+        ("{{.FullID}}", id.as_str()),
+        ("{{.Other}}", "{{.Other}}"),
+    ] {
+        let mut writer = JournaldWriter::open_at(&path, &id, "web", tag).unwrap();
+        writer.write(Stream::Stdout, b"line\n");
+        assert_eq!(value(&receive(&server), "CONTAINER_TAG"), Some(expected));
+    }
+}
