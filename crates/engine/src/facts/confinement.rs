@@ -10,6 +10,7 @@ use keelbox_spec::limits::{self, UNLIMITED};
 use keelbox_spec::request::{RunRequest, SeccompRequest};
 
 use super::number;
+use crate::collect::entries;
 
 pub(super) fn gather(request: &RunRequest) -> ConfinementFacts {
     let asked = &request.confinement;
@@ -63,13 +64,17 @@ pub(crate) fn has_apparmor() -> bool {
         .is_ok_and(|enabled| enabled.trim() == "Y")
 }
 
-/// Whether there is a profile for containers that name none. Ordinary users may not see the list; then there is none.
+/// Whether there is a profile for containers that name none. The directory, not the list: that one is not for ordinary users.
 pub(crate) fn has_default_profile() -> bool {
-    fs::read_to_string("/sys/kernel/security/apparmor/profiles").is_ok_and(|profiles| {
-        profiles
-            .lines()
-            .any(|line| line.starts_with("keelbox-default ("))
-    })
+    entries(Path::new("/sys/kernel/security/apparmor/policy/profiles"))
+        .iter()
+        .any(|name| is_default_profile(name))
+}
+
+/// Each profile is a directory, named by it and a number.
+fn is_default_profile(name: &str) -> bool {
+    let number = name.strip_prefix("keelbox-default.");
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Soft and hard limits of this process (proc_pid_limits(5)).
