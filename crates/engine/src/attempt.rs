@@ -29,7 +29,7 @@ use crate::roots::Roots;
 use crate::stdio::{Stdio, null};
 use crate::store::{Place, internal, new_id, open_directory};
 use crate::volumes::Resolved;
-use crate::{facts, ids, images, source, spawn, stdio, storage, volumes};
+use crate::{event, facts, ids, images, source, spawn, stdio, storage, volumes};
 
 /// A start that failed, and what this machine lacks if that is why.
 pub(crate) struct Refused {
@@ -229,6 +229,9 @@ impl<'a> Attempt<'a> {
     }
 
     pub(crate) fn run(self, on_step: &mut dyn FnMut(StepDone)) -> Result<Running, Refused> {
+        if !self.life.existing && !self.tied() {
+            event::record(self.roots, "create", &self.place.id);
+        }
         let (ours, supervisor) = match self.spawn() {
             Ok(spawned) => spawned,
             Err(failure) => {
