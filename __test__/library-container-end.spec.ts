@@ -105,7 +105,7 @@ test.asEach('a worker thread makes, uses and removes one', async (t, who) => {
   const {code, stdout, stderr} = await outcome(
     node(
       `const {Worker} = await import('node:worker_threads');
-       const worker = new Worker(${JSON.stringify(inside)}, {eval: true, workerData: '${entry}'});
+       const worker = new Worker(${JSON.stringify(inside)}, {eval: true, execArgv: [], workerData: '${entry}'});
        worker.on('message', text => process.stdout.write(text));
        await new Promise(done => worker.on('exit', done));`,
       who,
