@@ -50,7 +50,9 @@ pub fn exec_start<'env>(
 ) -> Result<AsyncTask<StartTask>> {
     let request: ExecRequest = read(env, request)?;
     let begin = move |roots: &Roots| keelbox_engine::exec(roots, &request);
-    Ok(AsyncTask::new(StartTask::new(begin, &on_event, &HANDLES)?))
+    Ok(AsyncTask::new(StartTask::new(
+        begin, &on_event, &HANDLES, false,
+    )?))
 }
 
 /// Gives the terminal of a container or command that was started here another size. False: it is gone already.

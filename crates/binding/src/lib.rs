@@ -85,8 +85,11 @@ pub fn start<'env>(
     on_event: Function<'env, Unknown<'static>, Unknown<'static>>,
 ) -> Result<AsyncTask<StartTask>> {
     let request: RunRequest = read(env, request)?;
+    let stays = request.life.stays;
     let begin = move |roots: &Roots| keelbox_engine::start(roots, &request, &mut |_| {});
-    Ok(AsyncTask::new(StartTask::new(begin, &on_event, &HANDLES)?))
+    Ok(AsyncTask::new(StartTask::new(
+        begin, &on_event, &HANDLES, stays,
+    )?))
 }
 
 /// Sends a signal to the container's first process. False: it is gone already.

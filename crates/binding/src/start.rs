@@ -8,8 +8,8 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use keelbox_engine::{ContainerEvent, Roots, Running};
 use keelbox_spec::failure::Failure;
 use napi::bindgen_prelude::{Function, Unknown};
-use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use napi::{Env, Result, Status, Task};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Env, Result, Task};
 
 use crate::convert::{StartedView, or_throw};
 
@@ -69,15 +69,14 @@ impl Handles {
     }
 }
 
-type OnEvent =
-    ThreadsafeFunction<ContainerEvent, Unknown<'static>, Unknown<'static>, Status, false>;
+type Tell = Box<dyn FnOnce(ContainerEvent) + Send>;
 
 type Begin = Box<dyn FnOnce(&Roots) -> std::result::Result<Running, Failure> + Send>;
 
 /// Starts a container, or a command in one, on a thread of Node's pool.
 pub struct StartTask {
     begin: Option<Begin>,
-    on_event: Option<OnEvent>,
+    on_event: Option<Tell>,
     handles: &'static Handles,
 }
 
@@ -86,11 +85,26 @@ impl StartTask {
         begin: impl FnOnce(&Roots) -> std::result::Result<Running, Failure> + Send + 'static,
         on_event: &Function<'_, Unknown<'static>, Unknown<'static>>,
         handles: &'static Handles,
+        stays: bool,
     ) -> Result<Self> {
-        // It keeps Node's event loop alive until the container has ended.
-        let on_event = on_event
-            .build_threadsafe_function::<ContainerEvent>()
-            .build_callback(|context| context.env.to_js_value(&context.value))?;
+        // It keeps Node's event loop alive until the container has ended; but one that stays until it is removed would keep
+        // it for ever.
+        let on_event: Tell = if stays {
+            let on_event = on_event
+                .build_threadsafe_function::<ContainerEvent>()
+                .weak::<true>()
+                .build_callback(|context| context.env.to_js_value(&context.value))?;
+            Box::new(move |event| {
+                on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
+            })
+        } else {
+            let on_event = on_event
+                .build_threadsafe_function::<ContainerEvent>()
+                .build_callback(|context| context.env.to_js_value(&context.value))?;
+            Box::new(move |event| {
+                on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
+            })
+        };
         Ok(Self {
             begin: Some(Box::new(begin)),
             on_event: Some(on_event),
@@ -124,7 +138,7 @@ impl Task for StartTask {
         let ended = Box::new(move |event: ContainerEvent| {
             handles.kept().remove(&handle);
             if let Some(on_event) = on_event {
-                on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
+                on_event(event);
             }
         });
         let watched = keelbox_engine::watch(u64::from(handle), control, supervisor, ended);

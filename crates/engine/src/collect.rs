@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::config::{self, Config, State};
+use crate::event;
 use crate::facts;
 use crate::images;
 use crate::names;
@@ -141,6 +142,9 @@ pub(crate) fn remove_container(roots: &Roots, id: &str) {
     let config = config::read::<Config>(&path, "config.json");
     if let Some(config) = config.as_ref().filter(|config| config.rm) {
         volumes::drop_unused(roots, id, &volumes::anonymous_of(config));
+    }
+    if let Some(config) = &config {
+        event::record_of(roots, "destroy", config, &[]);
     }
     let images = config.iter().flat_map(Config::images).cloned();
     let images: Vec<_> = images.collect();

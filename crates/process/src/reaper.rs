@@ -50,6 +50,7 @@ fn watch(child: i32, stays: bool) -> ! {
     /// From the kernel itself (`asm-generic/siginfo.h`): a key in the terminal, which the child has got too.
     const SI_KERNEL: i32 = 0x80;
     let _ = rustix::thread::set_name(c"keelbox-init");
+    let_its_owner_in();
     // Read from a file rather than waited for: sigwait(3) unblocks them meanwhile, and to the supervisor this process would
     // look like one that the kernel keeps them from.
     let Ok(signals) = SignalFd::new(&SigSet::all()) else {
@@ -76,6 +77,16 @@ fn watch(child: i32, stays: bool) -> ! {
                 None => {}
             }
         }
+    }
+}
+
+/// An ordinary user's `exec` enters the namespaces of this process, which the kernel allows for one that can be dumped only.
+/// There is nothing left to see in it: it has its stdio open, the rights of the command, and is a sealed copy in memory.
+fn let_its_owner_in() {
+    let is_copy = rustix::fs::readlink(c"/proc/self/exe", Vec::new())
+        .is_ok_and(|path| path.to_bytes().starts_with(b"/memfd:"));
+    if is_copy {
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
     }
 }
 
