@@ -35,7 +35,7 @@ def attempt(call, number):
         # 200 is no errno that a filter or these arguments give.
         os._exit(-result if -200 < result < 0 else 200)
     # Calls that wait are calls that were let in; some of them with every signal blocked.
-    for _ in range(60):
+    for _ in range(600):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
             break

@@ -81,19 +81,19 @@ fn by_fd(context: &OwnedFd, layers: &[BorrowedFd<'_>]) -> rustix::io::Result<()>
         .try_for_each(|layer| fsconfig_set_fd(context.as_fd(), c"lowerdir+", layer))
 }
 
-/// A value may have 255 bytes: enough for 13 layers. Since Linux 6.5 each layer can be a value of its own.
+/// A value may have 255 bytes: enough for 13 layers. Since Linux 6.5 each layer can be a value of its own; before, the
+/// kernel takes any name here, and refuses the mount for it.
 fn by_name(context: &OwnedFd, layers: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
+    const LONGEST: usize = 255;
     let names = layers
         .iter()
         .map(|layer| format!("/proc/self/fd/{}", layer.as_raw_fd()));
     let names: Vec<_> = names.collect();
-    let one_by_one = names
-        .iter()
-        .try_for_each(|name| fsconfig_set_string(context.as_fd(), c"lowerdir+", name));
-    match one_by_one {
-        Err(rustix::io::Errno::INVAL) => {
-            fsconfig_set_string(context.as_fd(), c"lowerdir", names.join(":"))
-        }
-        other => other,
+    let together = names.join(":");
+    if together.len() <= LONGEST {
+        return fsconfig_set_string(context.as_fd(), c"lowerdir", together);
     }
+    names
+        .iter()
+        .try_for_each(|name| fsconfig_set_string(context.as_fd(), c"lowerdir+", name))
 }
