@@ -105,6 +105,7 @@ test.asEach('attach | head: exactly the first bytes, and the container prints on
   let output = '';
   shell.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   await until(t, 'everything', () => logged(who, name).endsWith('\n100000\n'));
+  await until(t, 'what head has read', () => output.includes('3\n'));
   t.is(output, '1\n2\n3\n');
 });
 

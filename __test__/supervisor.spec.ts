@@ -69,7 +69,7 @@ async function until(
 
 /** What a process alone has and would free, in kB. Its code it shares with all others of its kind. */
 const memory = (pid: number) =>
-  Number(/^Private_Dirty:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
+  Number(/^Pss_Anon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
 
 const share = (pid: number) => /^Pss:\s+(\d+ kB)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];
 

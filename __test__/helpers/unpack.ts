@@ -144,6 +144,8 @@ function job({format = 'layer', limits = {}, needsEnd = false, as = 'root'}: Unp
     flag(as === 'single'),
     ...[entries, bytes, ratio, ratioFrom, depth, 4096, 2 ** 20].map(varint),
     flag(needsEnd),
+    // As the archive says: no owner, no other names, nothing kept or left out.
+    ...[false, false, false, false].map(flag),
   ]);
 }
 

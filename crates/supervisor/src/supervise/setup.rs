@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use keelbox_process::{Container, send};
+use keelbox_process::{Container, receive, send};
 use keelbox_spec::start::{Life, Log};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -14,7 +14,7 @@ use super::{Again, Asked, Facts, Held, Inherited, Phase, Supervisor, Timers};
 use crate::drain::{is_present, present};
 use crate::hub::{self, Hub, Sink};
 use crate::leftovers::Leftovers;
-use crate::protocol::{Event, SOCKET};
+use crate::protocol::{Event, Request, SOCKET};
 use crate::record;
 use crate::restart::BackOff;
 use crate::terminal::Saved;
@@ -206,11 +206,22 @@ pub(super) fn refuse(
     }
     leftovers.clear(inherited.data.as_fd(), inherited.state.as_fd(), remove);
     let first = present(inherited.control);
+    if let Some(first) = &first {
+        drop_requests(first);
+    }
     let others = again.into_iter().flat_map(|again| again.peers);
     for socket in others.map(|(socket, _)| socket).chain(first) {
         let _ = send(&socket, &event, &[]);
     }
     drop(inherited.ids);
+}
+
+/// A socket that is closed with something unread in it resets the other end, which then never sees the last word.
+fn drop_requests(socket: &OwnedFd) {
+    if let Ok(flags) = rustix::fs::fcntl_getfl(socket) {
+        let _ = rustix::fs::fcntl_setfl(socket, flags | OFlags::NONBLOCK);
+    }
+    while matches!(receive::<Request>(socket), Ok(Some(_))) {}
 }
 
 /// Where other commands reach this supervisor. By way of the directory's fd, since a socket's path is short (unix(7)).
