@@ -126,7 +126,7 @@ test.asEach('a client that does not read holds the container up only as long as 
 });
 
 test.asEach('--sig-proxy=false keeps signals here', async (t, who) => {
-  const name = await detached(t, who, [], 'trap "echo term" TERM; echo ready; while :; do sleep 0.05; done');
+  const name = await detached(t, who, [], 'trap "echo term" TERM; echo ready; while :; do sleep 1000 & wait; done');
   await until(t, 'the start', () => logged(who, name) === 'ready\n');
   const look = client(t, who, ['attach', '--no-stdin', '--sig-proxy=false', name]);
   const passes = client(t, who, ['attach', '--no-stdin', name]);

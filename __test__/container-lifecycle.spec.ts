@@ -21,7 +21,7 @@ const own = (who: Who) => ({...who, env: ownState(who).env});
 const state = (t: ExecutionContext, options: CallOptions, name: string) =>
   ok(t, options, 'inspect -f', '{{.State.Status}}', name);
 
-const stays = 'trap "exit 0" TERM; echo up; while :; do sleep 0.1; done';
+const stays = 'trap "exit 0" TERM; echo up; while :; do sleep 1000 & wait; done';
 
 /** Until a script has come so far that it made /tmp/up. */
 const isUp = (t: ExecutionContext, options: CallOptions, name: string) =>
@@ -78,7 +78,7 @@ test.asEach('kill sends any signal; what dies of it is 128 and the signal', asyn
     t,
     options,
     'run -d --name hup host -- sh -c',
-    'trap "exit 5" HUP; touch /tmp/up; while :; do sleep 0.1; done',
+    'trap "exit 5" HUP; touch /tmp/up; while :; do sleep 1000 & wait; done',
   );
   await isUp(t, options, 'hup');
   t.is(await ok(t, options, 'kill -s HUP hup'), 'hup');

@@ -160,7 +160,7 @@ test.asEach('a command whose client is killed lives on, and is not blocked by it
 test.asEach('a signal to the client reaches the command', async (t, who) => {
   const {name} = await running(t, who);
   const {file, args, options} = command(
-    ['exec', name, 'sh', '-c', 'trap "echo term; exit 3" TERM; echo up; while :; do sleep 0.05; done'],
+    ['exec', name, 'sh', '-c', 'trap "echo term; exit 3" TERM; echo up; while :; do sleep 1000 >&- 2>&- & wait; done'],
     who,
   );
   const client = spawn(file, args, {...options, stdio: ['ignore', 'pipe', 'ignore']});

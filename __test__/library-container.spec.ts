@@ -187,7 +187,7 @@ test('remove without force gives its command time to end', async t => {
   const {Container, run} = await library;
   const mounts = {'/out': {volume: 'ending'}};
   for (const lifetime of ['process', 'scope'] as const) {
-    const script = `trap "echo bye > /out/${lifetime}; exit" TERM; echo up; while :; do sleep 0.1; done`;
+    const script = `trap "echo bye > /out/${lifetime}; exit" TERM; echo up; while :; do sleep 1000 & wait; done`;
     await using box = await Container.create('host', {lifetime, mounts, command: ['sh', '-c', script]});
     await box.ready({log: /up/});
     await box.remove();

@@ -13,7 +13,7 @@ process.env.KEELBOX_RUNROOT = runRoot;
 
 const entry = pathToFileURL(join(specFolder(), 'dist/index.mjs')).href;
 const library = import(entry) as Promise<typeof import('../src/index')>;
-const stubborn = ['sh', '-c', 'trap "echo survived" TERM; echo ready; while :; do sleep 0.1; done'];
+const stubborn = ['sh', '-c', 'trap "echo survived" TERM; echo ready; while :; do sleep 1000 & wait; done'];
 
 const isAlive = (pid: number) => {
   try {
@@ -158,9 +158,13 @@ test('a timeout is not held up by a reader that does not read', async t => {
 
 test('kill sends the signal that the command handles', async t => {
   const {run} = await library;
-  const proc = run('host', ['sh', '-c', 'trap "echo got usr1; exit 9" USR1; echo ready; while :; do sleep 0.1; done'], {
-    reject: false,
-  });
+  const proc = run(
+    'host',
+    ['sh', '-c', 'trap "echo got usr1; exit 9" USR1; echo ready; while :; do sleep 1000 & wait; done'],
+    {
+      reject: false,
+    },
+  );
   const lines: string[] = [];
   for await (const line of proc) {
     lines.push(line);
@@ -280,7 +284,7 @@ for (const death of ['SIGKILL', 'SIGTERM', 'exit'])
   test(`the container goes with Node: ${death}`, async t => {
     const exit = death === 'exit' ? 'process.exit(0);' : '';
     const child =
-      node(`const proc = run('host', ['sh', '-c', 'trap "" TERM HUP; echo up; while :; do sleep 0.1; done']);
+      node(`const proc = run('host', ['sh', '-c', 'trap "" TERM HUP; echo up; while :; do sleep 1000 & wait; done']);
       for await (const line of proc) { console.log(proc.pid); ${exit} }`);
     const pid = await new Promise<number>(done => child.stdout?.once('data', chunk => done(Number(chunk))));
     if (death !== 'exit') child.kill(death as 'SIGKILL');

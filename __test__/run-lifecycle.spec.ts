@@ -75,7 +75,8 @@ test.asEach('--init: the exit code and the signal of the command are those of th
 
 for (const flags of [[], ['--init']]) {
   test.asEach(`signals reach the command and it may answer them ${flags.join('')}`, async (t, who) => {
-    const script = 'trap "echo term; exit 3" TERM; trap "echo usr1" USR1; echo ready; while :; do sleep 0.05; done';
+    const script =
+      'trap "echo term; exit 3" TERM; trap "echo usr1" USR1; echo ready; while :; do sleep 1000 & wait; done';
     const {child, line, ended} = start(t, ['run', '--rm', ...flags, 'host', '--', 'sh', '-c', script], who);
     t.is(await line(), 'ready');
     child.kill('SIGUSR1');

@@ -113,6 +113,12 @@ impl Control {
         }
     }
 
+    /// Waits until everything that was asked for has been heard.
+    pub(crate) fn finish(self) {
+        let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Write);
+        while matches!(self.hear(), Ok(Some(_))) {}
+    }
+
     /// Ends a supervisor that does not answer (stopped, say). It has the other end of this socket open, so the number is its
     /// own; its container ends with it.
     pub(crate) fn kill_supervisor(&self) {

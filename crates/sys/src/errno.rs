@@ -42,6 +42,8 @@ impl Errno {
     pub const EROFS: Self = Self(libc::EROFS);
     /// Protocol error: the other side said something that this version does not understand.
     pub const EPROTO: Self = Self(libc::EPROTO);
+    /// The other end was closed with something unread in it.
+    pub const ECONNRESET: Self = Self(libc::ECONNRESET);
     /// The other end is gone.
     pub const EPIPE: Self = Self(libc::EPIPE);
     /// Exec format error.

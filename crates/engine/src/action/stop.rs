@@ -100,9 +100,11 @@ pub(crate) fn kill(roots: &Roots, found: &Found, signal: &str) -> Result<(), Fai
     if !control.ask(&Request::Signal(signal)) {
         return Err(not_running(&found.reference));
     }
+    control.patience(PATIENCE);
     if signal == KILL {
-        control.patience(PATIENCE);
         let _ = control.end();
+    } else {
+        control.finish();
     }
     Ok(())
 }

@@ -116,7 +116,9 @@ impl Supervisor {
         };
         let allowed = rustix::net::sockopt::socket_peercred(&other)
             .is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid());
-        if allowed && send(&other, &Event::Hello { version: VERSION }, &[]).is_ok() {
+        if allowed {
+            // One that has asked and gone is heard all the same.
+            let _ = send(&other, &Event::Hello { version: VERSION }, &[]);
             self.peers.push(Peer::new(other));
         }
     }
@@ -126,7 +128,12 @@ impl Supervisor {
         let Some(peer) = self.peers.get(number) else {
             return false;
         };
-        match receive::<Request>(&peer.socket) {
+        let received = match receive::<Request>(&peer.socket) {
+            // It has gone without reading all that it was told; what it asked for before comes after that.
+            Err(keelbox_sys::Errno::ECONNRESET) => receive::<Request>(&peer.socket),
+            other => other,
+        };
+        match received {
             Ok(Some(received)) => {
                 self.obey(number, received);
                 true
