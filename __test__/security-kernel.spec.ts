@@ -261,7 +261,8 @@ test.asEach('with --network host there is no socket of ours to talk to (CVE-2020
 
 test.asEach('the container’s user cannot trace or signal what keelbox runs outside', async (t, who) => {
   // Other processes are in no /proc of its own, whatever user namespace they are in.
-  t.is(await answer(t, 'ls -d /proc/[0-9]* | wc -l', {...who, flags: ['-u', '1000']}), '3\n');
+  const look = 'ls -d /proc/[0-9]* > /tmp/found; wc -l < /tmp/found';
+  t.is(await answer(t, look, {...who, flags: ['-u', '1000']}), '2\n');
 });
 
 test.asEach(

@@ -48,7 +48,7 @@ async function becomes(condition: () => Promise<boolean> | boolean, milliseconds
 
 /** Its end and its output come to us by two ways. */
 async function shows(terminal: Terminal, pattern: RegExp): Promise<boolean> {
-  return becomes(() => pattern.test(terminal.output), patience(2000));
+  return becomes(() => pattern.test(terminal.output), patience(20_000));
 }
 
 test.asEach('the terminal inside is pts/0, /dev/console and the controlling one', async (t, who) => {
