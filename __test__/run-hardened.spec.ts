@@ -55,7 +55,9 @@ async function staying(
 test.asEach('--init: the command can reach nothing that pid 1 has open, however soon it looks', async (t, who) => {
   // An ordinary user's exec has to enter it, so that one's can be looked at once only its own is left.
   const found = who.asUser
-    ? 'for f in /proc/1/fd/*; do case $(readlink $f) in ""|/dev/null|pipe:*|socket:*|anon_inode:*) ;; *) exit 9;; esac; done'
+    ? `for f in /proc/1/fd/*; do case $(readlink $f) in ""|/dev/null|pipe:*|socket:*|anon_inode:*) ;; *) exit 9;; esac; done
+       for d in /proc/1/cwd/. /proc/1/root/.; do [ ! -e $d ] || [ $d -ef / ] || exit 8; done
+       (true >> /proc/1/exe) 2>/dev/null && exit 7`
     : 'ls /proc/1/fd /proc/1/cwd/ 2>/dev/null && exit 9';
   const look = `i=0; while [ $i -lt 50 ]; do ${found}; i=$((i+1)); done; echo no`;
   for (let round = 0; round < scaled(5); round += 1) t.is(await answer(t, look, {...who, flags: ['--init']}), 'no\n');

@@ -41,7 +41,7 @@ pub(crate) fn client(request: &RunRequest, relayed: bool) -> Result<Option<Clien
     attach::client_pipes(Wants {
         stdin: request.interactive && wants("stdin"),
         stdout: wants("stdout"),
-        stderr: wants("stderr"),
+        stderr: wants("stderr") && !is_one_output(request),
         tty: request.tty,
         closes_stdin: true,
     })
@@ -100,12 +100,17 @@ impl Stdio {
             }
             return Ok(());
         }
-        for stream in 0..3 {
-            if stream != 0 || request.interactive {
-                self.pipe(stream)?;
-            }
+        if request.interactive {
+            self.pipe(0)?;
         }
-        Ok(())
+        self.pipe(1)?;
+        if is_one_output(request) {
+            // One pipe for both keeps their order, as one file or terminal would.
+            self.theirs[2] = keep(self.theirs[1].as_fd())?;
+            self.own |= 1 << 2;
+            return Ok(());
+        }
+        self.pipe(2)
     }
 
     fn inherit(&mut self, request: &RunRequest) -> rustix::io::Result<()> {
@@ -164,6 +169,13 @@ impl Stdio {
             *place = fd;
         }
     }
+}
+
+/// Whether the caller's stdout and stderr are one file, and so are the container's.
+fn is_one_output(request: &RunRequest) -> bool {
+    !request.life.detach
+        && request.life.attach.is_none()
+        && same_file(rustix::stdio::stdout(), rustix::stdio::stderr())
 }
 
 enum Kind {
