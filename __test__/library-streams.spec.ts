@@ -1,6 +1,7 @@
 /** stdin, stdout and stderr of `run` as Node streams, Web streams and options. */
 import {execFileSync, spawn} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
+import {once} from 'node:events';
 import {createReadStream, createWriteStream, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {PassThrough, Readable, Writable} from 'node:stream';
@@ -208,9 +209,12 @@ test('a command that waits makes the writer wait', async t => {
       for (; pulled < 200; pulled++) yield data.subarray(0, 65536);
     })(),
   );
-  const proc = run('host', ['sh', '-c', 'sleep 0.6; wc -c'], {stdin: source});
+  const waiting = 'trap : USR1; echo ready >&2; sleep 1000 & wait; wc -c';
+  const proc = run('host', ['sh', '-c', waiting], {stdin: source});
+  await once(proc.stderr, 'data');
   await sleep(400);
   t.true(pulled < 60, `${pulled} chunks were taken`);
+  proc.kill('SIGUSR1');
   t.is(await proc.text(), `${200 * 65536}\n`);
 });
 

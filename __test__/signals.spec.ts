@@ -43,7 +43,7 @@ const run = (t: ExecutionContext, who: Who, flags: string[], script: string) =>
   new Client(t, ['run', '--rm', ...flags, 'host', 'sh', '-c', script], who);
 
 /** A shell that stays pid 1, and has no handlers. */
-const PLAIN = 'echo ready; while :; do sleep 0.05; done';
+const PLAIN = 'echo ready; while :; do sleep 1000 & wait; done';
 
 async function status(name: string, who: Who): Promise<string> {
   const {stdout} = await keelbox(['ps', '-a', '--json'], who);

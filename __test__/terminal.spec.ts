@@ -64,7 +64,7 @@ test.asEach('the terminal inside is pts/0, /dev/console and the controlling one'
 });
 
 test.asEach('the size is right before the command starts, never 0, and follows the window', async (t, who) => {
-  const script = 'stty size; trap "stty size" WINCH; echo ready; while :; do sleep 0.05; done';
+  const script = 'stty size; trap "stty size" WINCH; echo ready; while :; do sleep 1000 & wait; done';
   const terminal = open(t, who, ['-it', 'host', 'sh', '-c', script], {rows: 31, columns: 97});
   await terminal.waitFor('ready');
   t.true(terminal.output.startsWith('31 97\r\n'));
@@ -119,15 +119,14 @@ test.asEach('on every way out the terminal is as it was', async (t, who) => {
 });
 
 test.asEach('Ctrl-C ends a program without a handler, and interrupts a shell only', async (t, who) => {
-  const plain = open(t, who, ['-it', 'host', 'sleep', '1000']);
-  t.true(await becomes(async () => !(await plain.modes()).icanon));
-  await sleep(300);
+  const plain = open(t, who, ['-it', 'host', 'sh', '-c', 'echo ready; exec sleep 1000']);
+  await plain.waitFor('ready');
   plain.send('\x03');
   t.deepEqual(await plain.exited, {exitCode: 130, signal: null});
   const shell = open(t, who, ['-it', 'host', 'bash', '--norc']);
   await shell.waitFor(/[$#]$/m);
-  shell.send('sleep 1000\r');
-  await sleep(300);
+  shell.send('sh -c \'echo be"gun"; exec sleep 1000\'\r');
+  await shell.waitFor('begun');
   shell.send('\x03');
   shell.send('echo still-$((1+1))\r');
   await shell.waitFor('still-2');
@@ -152,8 +151,8 @@ test.asEach('with --init Ctrl-C reaches the command', async (t, who) => {
 test.asEach('Ctrl-Z stops a job inside, and the shell goes on', async (t, who) => {
   const shell = open(t, who, ['-it', 'host', 'bash', '--norc']);
   await shell.waitFor(/[$#]$/m);
-  shell.send('sleep 1000\r');
-  await sleep(300);
+  shell.send('sh -c \'echo be"gun"; exec sleep 1000\'\r');
+  await shell.waitFor('begun');
   shell.send('\x1a');
   await shell.waitFor('Stopped');
   shell.send('kill %1; exit 5\r');
@@ -204,7 +203,7 @@ test.asEach('a terminal that is closed takes a --rm container along, even one th
     ['gone-plain', 'true'],
     ['gone-deaf', 'trap "" HUP'],
   ] as const) {
-    const script = `${trap}; echo ready; while :; do sleep 0.05; done`;
+    const script = `${trap}; echo ready; while :; do sleep 1000 & wait; done`;
     const terminal = open(t, who, ['-it', '--name', name, 'host', 'sh', '-c', script]);
     await terminal.waitFor('ready');
     const client = await terminal.pid;
