@@ -196,14 +196,16 @@ test.asEach('health: starting, healthy, unhealthy, and what follows', async (t, 
     '2',
   ];
   const start = ['--health-start-period', '1m', '--health-start-interval', '100ms', '--health-on-failure', 'kill'];
-  const script = 'sleep 2; touch /root/well; sleep 2; rm /root/well; sleep 1000';
-  const {name, id} = await run(t, who, [...check, ...start], script);
+  const {name, id} = await run(t, who, [...check, ...start], 'sleep 1000');
+  const inside = async (...words: string[]) => t.is((await keelbox(['exec', name, ...words], who)).exitCode, 0);
   const health = () => stateOf(who, id)?.health;
   t.is(health(), 'starting');
+  await inside('touch', '/root/well');
   await until(t, 'healthy', () => health() === 'healthy');
   const file = path.join(homeOf(who.asUser).runRoot, 'containers', id, 'health.json');
   const record = read<{log: {exitCode: number; output: string}[]}>(file);
   t.like(record?.log.at(-1), {exitCode: 0, output: 'looked\n'});
+  await inside('rm', '/root/well');
   t.is((await keelbox(['wait', name], who)).stdout, '137\n');
 });
 
