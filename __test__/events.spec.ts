@@ -1,9 +1,17 @@
 /** `keelbox events`: the journal, filtered, shown and followed. */
+import {execFile} from 'node:child_process';
 import {renameSync} from 'node:fs';
 import path from 'node:path';
-import {homeOf, keelbox} from './helpers/cli';
+import {pathToFileURL} from 'node:url';
+import {promisify} from 'node:util';
+import {simpleImage} from './helpers/archives';
+import {command, homeOf, keelbox, specFolder} from './helpers/cli';
 import {at, Following, until, writeEvents} from './helpers/journal';
 import {lane, type Who} from './helpers/lane';
+import {busybox} from './helpers/roots';
+import {running} from './helpers/running';
+
+const execute = promisify(execFile);
 
 const test = lane({host: true, guest: true, rootless: true});
 
@@ -68,6 +76,7 @@ test.serial('filters have the meaning that docker gives them', async t => {
   t.is(await seconds('event=start'), '1');
   t.is(await seconds('event=health_status'), '2');
   t.is(await seconds('event=exec_start', 'event=die'), '4 5', 'one key: any of them');
+  t.is(await seconds('event=exec', 'event=died'), '4 5', 'podman’s words');
   t.is(await seconds('event=create', 'type=volume'), '7', 'several keys: all of them');
   t.is(await seconds('image=alpine'), '0 1 2 5 6');
   t.is(await seconds('image=alpine:3', 'type=image'), '6');
@@ -166,4 +175,101 @@ test.serial('a container that lives and ends is told by whoever sees it', async 
   t.regex(lines, /^start host web <no value>$/m);
   t.regex(lines, /^die host web 3$/m);
   await keelbox(['rm', 'lives'], who);
+});
+
+interface Told {
+  Action: string;
+  Actor: {ID: string; Attributes: Record<string, string>};
+}
+
+/** What the journal has, in docker's JSON. */
+async function journal(who: Who, since: string, ...filters: string[]): Promise<Told[]> {
+  const flags = filters.flatMap(filter => ['--filter', filter]);
+  const {stdout} = await keelbox(['events', '--since', since, '--until', '0s', ...flags, '--format', 'json'], who);
+  const lines = stdout.split('\n').filter(Boolean);
+  return lines.map(line => JSON.parse(line) as Told);
+}
+
+test.asEach('a command of exec is told as docker tells it, with or without a client', async (t, who) => {
+  const {name, exec} = await running(t, who, ['--label', 'tier=web']);
+  const since = String(Date.now() / 1000);
+  const told = () => journal(who, since, `container=${name}`);
+  t.is((await exec(['sh', '-c', 'exit 3'])).exitCode, 3);
+  const [created, started, died, ...more] = await told();
+  t.deepEqual(more, []);
+  t.is(created?.Action, 'exec_create: sh -c exit 3');
+  t.is(started?.Action, 'exec_start: sh -c exit 3');
+  t.is(died?.Action, 'exec_die');
+  const {execID, ...attributes} = died?.Actor.Attributes ?? {};
+  t.regex(String(execID), /^[0-9a-f]{64}$/);
+  t.deepEqual(attributes, {exitCode: '3', image: 'host', name, tier: 'web'});
+  t.is(created?.Actor.Attributes.execID, execID);
+  t.is(started?.Actor.Attributes.execID, execID);
+  t.is((await exec(['sh', '-c', 'kill -9 $$'])).exitCode, 137);
+  t.is((await told())[5]?.Actor.Attributes.exitCode, '137');
+  t.is((await exec(['no-such-program'])).exitCode, 127);
+  t.is((await told()).length, 6, 'what is not there was not started');
+  t.is((await keelbox(['exec', '-d', name, 'sh', '-c', 'exit 4'], who)).exitCode, 0);
+  t.is((await told())[7]?.Action, 'exec_start: sh -c exit 4', 'as soon as it runs');
+  t.true(await until(async () => (await told())[8]?.Actor.Attributes.exitCode === '4'));
+});
+
+test.serial('a command of the library is told too, and one that ends with its container', async t => {
+  const who = {asUser: false};
+  const since = String(Date.now() / 1000);
+  const entry = pathToFileURL(path.join(specFolder(), 'dist/index.mjs')).href;
+  const {file, options} = command([], who);
+  const script = `import {Container} from '${entry}';
+    const box = await Container.create('host', {name: 'told'});
+    await box.exec(['true']);
+    const proc = box.exec(['sh', '-c', 'echo up; exec sleep 1000'], {reject: false});
+    proc.stdout.once('data', () => void box.remove({force: true}));
+    console.log((await proc).signal);`;
+  const {stdout, stderr} = await execute(file, ['--input-type=module', '-e', script], options);
+  t.is(stdout, 'SIGKILL\n', stderr);
+  const events = () => journal(who, since, 'container=told', 'event=exec_start', 'event=exec_die');
+  t.true(await until(async () => (await events()).length === 4));
+  t.deepEqual(
+    (await events()).map(({Action, Actor}) => `${Action} ${Actor.Attributes.exitCode ?? ''}`),
+    ['exec_start: true ', 'exec_die 0', 'exec_start: sh -c echo up; exec sleep 1000 ', 'exec_die 137'],
+  );
+});
+
+test.asEach('volumes are told when they come and go, also with their container', async (t, who) => {
+  const since = String(Date.now() / 1000);
+  const good = async (...args: string[]) => t.is((await keelbox(args, who)).exitCode, 0, args.join(' '));
+  const told = async () =>
+    (await journal(who, since, 'type=volume')).map(({Action, Actor}) => `${Action} ${Actor.Attributes.name}`);
+  await good('volume', 'create', 'kept');
+  await good('volume', 'create', 'kept');
+  t.deepEqual(await told(), ['create kept'], 'once');
+  await good('run', '--rm', '-v', '/data', 'host', '--', 'true');
+  const [, created, destroyed] = await told();
+  t.regex(String(created), /^create [0-9a-f]{64}$/);
+  t.is(destroyed, created?.replace('create', 'destroy'));
+  await good('volume', 'rm', 'kept');
+  await good('volume', 'prune', '-f');
+  t.deepEqual((await told()).slice(3), ['destroy kept', 'prune ']);
+  const [pruned] = await journal(who, since, 'event=prune');
+  t.is(pruned?.Actor.Attributes.reclaimed, '0');
+});
+
+test.needing(busybox).asEach('images are told when they come, get names and go', async (t, who) => {
+  const since = String(Date.now() / 1000);
+  const good = async (...args: string[]) => {
+    const {exitCode, stdout, stderr} = await keelbox(args, who);
+    t.is(exitCode, 0, stderr);
+    return stdout.trim();
+  };
+  await good('load', '-q', '-i', await simpleImage('docker.io/library/app:1'));
+  await good('tag', 'app:1', 'app:2');
+  await good('untag', 'app:1', 'app:1');
+  const id = await good('images', '-q', '--no-trunc', 'app:2');
+  await good('rmi', 'app:2');
+  const events = await journal(who, since, 'type=image');
+  t.deepEqual(
+    events.map(({Action, Actor}) => `${Action} ${Actor.Attributes.name}`),
+    ['load app:1', 'tag app:2', 'untag app:1', 'untag app:2', `delete ${id}`],
+  );
+  t.deepEqual(new Set(events.map(({Actor}) => Actor.ID)), new Set([id]));
 });

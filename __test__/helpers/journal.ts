@@ -1,10 +1,19 @@
 /** Logs and journals written by hand, and commands that follow them. */
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {appendFileSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, writeFileSync} from 'node:fs';
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {command, homeOf, keelbox} from './cli';
+import {command, homeOf, keelbox, testUser} from './cli';
 import {patience, type Who} from './lane';
 
 /** The time of a record: so many seconds after the beginning of an hour. */
@@ -55,6 +64,8 @@ export function writeEvents(who: Who, events: readonly Record<string, unknown>[]
     const line = JSON.stringify({...fields, attributes: {name, ...(attributes as object)}});
     appendFileSync(path.join(folder, file), `${line}\n`, {mode: 0o644});
   }
+  // The engine writes there too.
+  if (who.asUser) for (const each of [folder, path.join(folder, file)]) chownSync(each, testUser().uid, testUser().gid);
 }
 
 /** A command that goes on until it is told otherwise. */

@@ -331,6 +331,7 @@ impl<'a> Attempt<'a> {
         let start = Start {
             version: keelbox_spec::start::VERSION,
             id: self.place.id.clone(),
+            exec_id: String::new(),
             steps: self
                 .plan
                 .steps

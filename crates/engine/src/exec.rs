@@ -7,14 +7,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::plan::{self, ExecCommand, PlanStep};
 use keelbox_spec::request::{RunRequest, StdioRequest, TerminalSize};
-use keelbox_spec::start::{Log, Start};
+use keelbox_spec::start::{Life, Log, Start};
 use serde::Deserialize;
 
 use crate::lifecycle::{Running, Started, reap};
 use crate::roots::Roots;
 use crate::spawn;
 use crate::stdio::{Stdio, null};
-use crate::store::internal;
+use crate::store::{internal, new_id, open_directory};
 use target::Target;
 
 /// What `exec` was told. Mirrors `src/border/exec.ts`, where each key is explained for TypeScript.
@@ -80,7 +80,7 @@ impl ExecRequest {
 pub fn exec(roots: &Roots, request: &ExecRequest) -> Result<Running, Failure> {
     let target = Target::find(roots, &request.reference).map_err(as_ours)?;
     let stdio = stdio(&target, request)?;
-    begin(&target, request, stdio)
+    begin(roots, &target, request, stdio)
 }
 
 /// Starts a command that has no client: its stdin, stdout and stderr lead nowhere.
@@ -103,7 +103,7 @@ pub fn exec_detached(roots: &Roots, request: &ExecRequest) -> Result<Started, Fa
         tied: false,
         ..request.clone()
     };
-    let running = begin(&target, &untied, stdio)?;
+    let running = begin(roots, &target, &untied, stdio)?;
     // Nobody else would, in a process that lives on: and a dead process stays until it is waited for.
     let supervisor = running.supervisor;
     let reaper = std::thread::Builder::new().stack_size(64 * 1024);
@@ -134,9 +134,14 @@ fn stdio(target: &Target, request: &ExecRequest) -> Result<Stdio, Failure> {
     Stdio::arrange(&like, &Log::Passthrough)
 }
 
-fn begin(target: &Target, request: &ExecRequest, stdio: Stdio) -> Result<Running, Failure> {
+fn begin(
+    roots: &Roots,
+    target: &Target,
+    request: &ExecRequest,
+    stdio: Stdio,
+) -> Result<Running, Failure> {
     let steps = plan::exec(&target.record, &request.wanted(), &target.place)?;
-    let (control, supervisor) = start(target, request, &stdio, &steps)?;
+    let (control, supervisor) = start(roots, target, request, &stdio, &steps)?;
     let (pid, console) = match target.hear(&control, &steps) {
         Ok(heard) => heard,
         Err(failure) => {
@@ -162,16 +167,19 @@ fn begin(target: &Target, request: &ExecRequest, stdio: Stdio) -> Result<Running
     })
 }
 
-fn start(
+/// What the executable is told.
+fn message(
     target: &Target,
     request: &ExecRequest,
     stdio: &Stdio,
     steps: &[PlanStep],
-) -> Result<(OwnedFd, i32), Failure> {
+) -> Result<OwnedFd, Failure> {
     let (base, group_base) = target.base();
+    let config = &target.config;
     let message = Start {
         version: keelbox_spec::start::VERSION,
         id: target.place.id.clone(),
+        exec_id: new_id()?,
         steps: steps
             .iter()
             .map(|step| (step.side, step.op.clone()))
@@ -181,20 +189,37 @@ fn start(
         blocking_stdio: stdio.blocking,
         base,
         group_base,
+        life: Life {
+            name: config.name.clone(),
+            image: config.image.clone(),
+            labels: config.labels.clone().into_iter().collect(),
+            ..Life::default()
+        },
         ..Start::default()
     };
     let message = message
         .encode()
         .map_err(|_| Failure::new(Code::Internal, "cannot write the start message"))?;
-    let message = spawn::message(&message)?;
+    spawn::message(&message)
+}
+
+fn start(
+    roots: &Roots,
+    target: &Target,
+    request: &ExecRequest,
+    stdio: &Stdio,
+    steps: &[PlanStep],
+) -> Result<(OwnedFd, i32), Failure> {
+    let message = message(target, request, stdio, steps)?;
     let (ours, theirs) = target.socket()?;
     let nothing = null().map_err(|errno| internal("cannot open /dev/null", errno.into()))?;
+    let journal = open_directory(&roots.journal()).ok();
     let drain = |stream: usize| {
         let end = stdio.ours.get(stream).and_then(Option::as_ref);
         end.filter(|_| !request.tied).unwrap_or(&nothing).as_fd()
     };
     let [stdin, stdout, stderr] = &stdio.theirs;
-    let fds: [BorrowedFd<'_>; 8] = [
+    let fds: [BorrowedFd<'_>; 9] = [
         stdin.as_fd(),
         stdout.as_fd(),
         stderr.as_fd(),
@@ -203,6 +228,7 @@ fn start(
         drain(1),
         drain(2),
         stdio.terminal.as_ref().unwrap_or(&nothing).as_fd(),
+        journal.as_ref().unwrap_or(&nothing).as_fd(),
     ];
     let supervisor = spawn::spawn(&[c"exec"], &fds)?;
     Ok((ours, supervisor))

@@ -8,8 +8,8 @@ use crate::roles::{FAILED, begin, read_message};
 /// Starts the command of the message, and stays beside it.
 pub(crate) fn role() -> i32 {
     begin();
-    let Ok([control, message, stdout, stderr, terminal]) =
-        keelbox_sys::fd::inherit::<5>(fds::CONTROL)
+    let Ok([control, message, stdout, stderr, terminal, journal]) =
+        keelbox_sys::fd::inherit::<6>(fds::CONTROL)
     else {
         return FAILED;
     };
@@ -22,6 +22,7 @@ pub(crate) fn role() -> i32 {
             control,
             drains: [stdout, stderr],
             terminal,
+            journal,
         },
     );
     0

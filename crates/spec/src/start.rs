@@ -53,6 +53,8 @@ pub mod exec_fds {
     pub const DRAINS: [RawFd; 2] = [5, 6];
     /// The caller's terminal, or /dev/null.
     pub const TERMINAL: RawFd = 7;
+    /// The directory of the events' journal, or /dev/null.
+    pub const JOURNAL: RawFd = 8;
 }
 
 /// The same, for the role `files`: a process in a container that looks after files.
@@ -82,6 +84,8 @@ pub struct Start {
     pub version: u32,
     /// The container's id, 64 hex digits.
     pub id: String,
+    /// A command beside the container's own has an id too, for events; else empty.
+    pub exec_id: String,
     /// The plan's steps, in order.
     pub steps: Vec<(Side, Op)>,
     /// Report each step, and wait for `Proceed` before the command is executed.

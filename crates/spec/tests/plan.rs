@@ -350,6 +350,7 @@ fn a_start_message_comes_back_as_it_was_and_only_in_its_version() {
     let plan = plan("{}", &root_host(), BASE);
     let start = Start {
         version: VERSION,
+        exec_id: String::new(),
         id: "ab".repeat(32),
         steps: plan
             .steps

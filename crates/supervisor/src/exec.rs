@@ -1,7 +1,7 @@
 //! The process that stays beside a command of `exec`: it starts the command in the container, holds its terminal, passes on
 //! what its client asks for, and says how it ended.
 //!
-//! Nothing of it is on disk, and nobody else can talk to it: it belongs to one client. When that dies the command lives on
+//! Nothing of it is on disk but what it adds to the events' journal, and nobody else can talk to it: it belongs to one client. When that dies the command lives on
 //! and its output is thrown away, as docker has it, or ends with it, as the library wants. The container's end is the
 //! command's too: the kernel sees to that.
 
@@ -9,15 +9,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use keelbox_process::{Container, Report, launch, receive, send};
-use keelbox_spec::start::Start;
+use keelbox_spec::op::Op;
+use keelbox_spec::start::{Life, Start};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 use rustix::termios::Winsize;
 
-use crate::drain;
 use crate::protocol::{Event, Exited, Request};
 use crate::supervise::{release_stdio, tell_failure};
 use crate::terminal::Saved;
+use crate::{drain, events};
 
 /// The fds that it is started with.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct ExecInherited {
     pub drains: [OwnedFd; 2],
     /// The caller's terminal, or /dev/null.
     pub terminal: OwnedFd,
+    /// The directory of the events' journal, or /dev/null.
+    pub journal: OwnedFd,
 }
 
 /// Starts the command of `start`, and returns when it has ended. The pidfd of the container's process comes over the socket.
@@ -41,6 +44,7 @@ pub fn exec(start: &Start, inherited: ExecInherited) {
     match launch(start, &mut reporter) {
         Ok(command) => Keeper {
             begin,
+            events: Events::new(start, inherited.journal),
             console: None,
             command,
             client: Some(inherited.control),
@@ -68,8 +72,59 @@ impl Report for Reporter<'_> {
     fn ready(&mut self) {}
 }
 
+/// What is told of the command.
+struct Events {
+    journal: OwnedFd,
+    /// The container's id.
+    id: String,
+    exec_id: String,
+    /// The words of the command.
+    words: String,
+    life: Life,
+}
+
+impl Events {
+    fn new(start: &Start, journal: OwnedFd) -> Self {
+        let argv = start.steps.iter().find_map(|(_, op)| match op {
+            Op::Execute(command) => Some(&command.argv),
+            _ => None,
+        });
+        let words: Vec<_> = argv
+            .into_iter()
+            .flatten()
+            .map(|word| word.to_string_lossy())
+            .collect();
+        Self {
+            journal,
+            id: start.id.clone(),
+            exec_id: start.exec_id.clone(),
+            words: words.join(" "),
+            life: start.life.clone(),
+        }
+    }
+
+    /// In docker's words. One whose program is not there has not happened.
+    fn begun(&self) {
+        let more = [("execID", self.exec_id.as_str())];
+        let create = format!("exec_create: {}", self.words);
+        let start = format!("exec_start: {}", self.words);
+        self.tell(&[(&create, &more), (&start, &more)]);
+    }
+
+    fn ended(&self, exited: &Exited) {
+        let code = exited.exit_code().to_string();
+        let more = [("execID", self.exec_id.as_str()), ("exitCode", &code)];
+        self.tell(&[("exec_die", &more)]);
+    }
+
+    fn tell(&self, told: &[events::Told<'_>]) {
+        events::tell(self.journal.as_fd(), &self.id, &self.life, told);
+    }
+}
+
 struct Keeper {
     begin: Instant,
+    events: Events,
     command: Container,
     console: Option<OwnedFd>,
     client: Option<OwnedFd>,
@@ -91,6 +146,8 @@ impl Keeper {
         release_stdio();
         self.console = self.command.console.take();
         let pid = self.command.pid;
+        // Before anybody is told: who has started it sees its events, in this order.
+        self.events.begun();
         let console: Vec<_> = self.console.iter().map(AsFd::as_fd).collect();
         if let Some(client) = &self.client {
             let _ = send(client, &Event::Started { pid }, &console);
@@ -219,6 +276,7 @@ impl Keeper {
 
     fn finish(mut self) {
         let exited = self.exited();
+        self.events.ended(&exited);
         self.console = None;
         if let Some(client) = &self.client {
             let _ = send(client, &Event::Exited(exited), &[]);

@@ -51,12 +51,18 @@ impl Leftovers {
         &self.id
     }
 
-    /// Removes it. `remove`: the container's data and name as well.
-    pub(crate) fn clear(&self, data: BorrowedFd<'_>, state: BorrowedFd<'_>, remove: bool) {
+    /// Removes it. `remove`: the container's data and name as well. The volumes that went with it.
+    pub(crate) fn clear(
+        &self,
+        data: BorrowedFd<'_>,
+        state: BorrowedFd<'_>,
+        remove: bool,
+    ) -> Vec<&str> {
         cleanup::remove_cgroups(&self.cgroups);
+        let mut volumes = Vec::new();
         if remove {
             // While its configuration still says that they are its own.
-            volumes::remove_unused(data, &self.id, &self.volumes, &self.maps);
+            volumes = volumes::remove_unused(data, &self.id, &self.volumes, &self.maps);
             if !self.tied {
                 // Cut short from here on, what is left is no container that has ended.
                 let _ = rustix::fs::unlinkat(data, c"config.json", AtFlags::empty());
@@ -66,6 +72,7 @@ impl Leftovers {
         }
         // Last: a state directory tells every other command that there is something to clear up.
         remove_self(state, &self.id, &Maps::default());
+        volumes
     }
 }
 

@@ -8,6 +8,7 @@ pub mod attach;
 mod cleanup;
 mod deliver;
 mod drain;
+mod events;
 mod exec;
 pub mod health;
 pub mod hub;

@@ -16,21 +16,27 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 /// Removes volumes by name, but those that another container uses: its configuration names them (`--volumes-from`). `data` is
-/// the container's data directory, and `id` its name.
-pub(crate) fn remove_unused(data: BorrowedFd<'_>, id: &str, names: &[CString], maps: &Maps) {
+/// the container's data directory, and `id` its name. The names of those that went.
+pub(crate) fn remove_unused<'a>(
+    data: BorrowedFd<'_>,
+    id: &str,
+    names: &'a [CString],
+    maps: &Maps,
+) -> Vec<&'a str> {
+    let mut removed = Vec::new();
     if names.is_empty() {
-        return;
+        return removed;
     }
     let open = |path: &CStr| rustix::fs::openat(data, path, DIRECTORY, Mode::empty());
     let (Ok(volumes), Ok(containers)) = (open(c"../../volumes"), open(c"..")) else {
-        return;
+        return removed;
     };
     // Alone: no container may come to use one meanwhile.
     if rustix::fs::flock(&volumes, FlockOperation::LockExclusive).is_err() {
-        return;
+        return removed;
     }
     let Ok(others) = configurations(&containers, id) else {
-        return;
+        return removed;
     };
     for name in names {
         let is_used = others.iter().any(|text| contains(text, name.to_bytes()));
@@ -38,8 +44,10 @@ pub(crate) fn remove_unused(data: BorrowedFd<'_>, id: &str, names: &[CString], m
         let gone = CString::new([b".gone-", name.to_bytes()].concat()).unwrap_or_default();
         if !is_used && rustix::fs::renameat(&volumes, name, &volumes, &gone).is_ok() {
             let _ = remove_mapped(volumes.as_fd(), &gone, maps);
+            removed.extend(name.to_str());
         }
     }
+    removed
 }
 
 fn configurations(containers: &OwnedFd, id: &str) -> Result<Vec<Vec<u8>>, Errno> {

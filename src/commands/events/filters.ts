@@ -13,10 +13,24 @@ function isOf(type: string): Filter<JournalEvent> {
 
 const nameOf = ({attributes}: JournalEvent) => attributes.name ?? '';
 
+/** Podman's words for docker's. */
+const PODMANS: Readonly<Record<string, string>> = {
+  died: 'die',
+  exec: 'exec_start',
+  exec_died: 'exec_die',
+  remove: 'destroy',
+};
+
+/** `health_status` is every one of them, and `health_status: healthy` that one. */
+function isAction({action, type}: JournalEvent, value: string): boolean {
+  // Podman removes images and volumes by the same word.
+  const word = value === 'remove' && type === 'image' ? 'delete' : (PODMANS[value] ?? value);
+  return action === word || action.startsWith(`${word}:`);
+}
+
 export const eventFilters: FilterTable<JournalEvent> = {
   container: isOf('container'),
-  // `health_status` is every one of them, and `health_status: healthy` that one.
-  event: {matches: ({action}, value) => action === value || action.startsWith(`${value}:`)},
+  event: {matches: isAction},
   image: {matches: isOfImage},
   label: {matches: ({attributes}, value) => hasLabel(attributes, value), needsAll: true},
   name: {matches: (event, value) => nameOf(event) === value.replace(/^\//, '')},

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use keelbox_spec::failure::Failure;
 
+use crate::event::record_prune;
 use crate::list::{list, number};
 use crate::remove::{Removal, remove};
 use crate::roots::Roots;
@@ -32,6 +33,7 @@ pub(crate) fn prune(roots: &Roots, candidates: Option<&[String]>) -> Result<Prun
             pruned.ids.push(container.id);
         }
     }
+    record_prune(roots, "container", pruned.freed);
     Ok(pruned)
 }
 

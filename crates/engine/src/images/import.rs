@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::stage::Stage;
 use super::sweep::tidy;
 use super::{open, open_store, programs};
+use crate::event::record_image;
 use crate::roots::Roots;
 
 /// What is to be imported, and what its configuration says.
@@ -106,5 +107,8 @@ pub fn import(roots: &Roots, importing: &Importing) -> Result<String, Failure> {
         }],
     })?;
     stage.publish()?;
-    Ok(image.id.to_string())
+    let id = image.id.to_string();
+    let name = importing.name.as_deref().unwrap_or(&id);
+    record_image(roots, "import", &id, name);
+    Ok(id)
 }

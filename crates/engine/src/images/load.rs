@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::stage::Stage;
 use super::sweep::tidy;
 use super::{open, open_store};
+use crate::event::record_image;
 use crate::roots::Roots;
 
 /// What is to be loaded.
@@ -52,5 +53,10 @@ pub fn load(roots: &Roots, loading: &Loading) -> Result<Vec<LoadedImage>, Failur
         });
     }
     stage.publish()?;
+    for image in &loaded {
+        // Docker has one event, with the name that was loaded.
+        let first = image.names.first().unwrap_or(&image.id);
+        record_image(roots, "load", &image.id, first);
+    }
     Ok(loaded)
 }

@@ -12,6 +12,7 @@ use super::sweep::{containers, sweep};
 use super::{lock, open_store, resolve, workspace};
 use crate::collect::collect;
 use crate::config::Config;
+use crate::event::{record_image, record_prune};
 use crate::list::number;
 use crate::roots::Roots;
 use crate::store::store_failure;
@@ -45,7 +46,10 @@ pub fn tag_image(roots: &Roots, image: &str, name: &str) -> Result<(), Failure> 
     let store = open_store(roots)?;
     let _lock = lock::shared(&store)?;
     let image = resolve::find(&store, image)?;
-    write_name(&store, &reference.name(), &image.id)
+    let name = reference.name();
+    write_name(&store, &name, &image.id)?;
+    record_image(roots, "tag", &image.id.to_string(), familiar(&name));
+    Ok(())
 }
 
 /// Takes names from an image; without names, all of them. The image stays.
@@ -76,7 +80,7 @@ pub fn untag_image(roots: &Roots, image: &str, wanted: &[String]) -> Result<Vec<
             .exit_code(1)
         })?);
     }
-    remove_names(&store, &gone)?;
+    untag(roots, &store, &image, &gone)?;
     Ok(shown(&gone))
 }
 
@@ -103,7 +107,7 @@ pub fn remove_image(roots: &Roots, text: &str, force: bool) -> Result<RemovedIma
     if let Some(Named { name, .. }) = &by_name
         && its.len() > 1
     {
-        remove_names(&store, std::slice::from_ref(name))?;
+        untag(roots, &store, &image, std::slice::from_ref(name))?;
         return Ok(RemovedImage {
             untagged: shown(std::slice::from_ref(name)),
             ..RemovedImage::default()
@@ -112,9 +116,7 @@ pub fn remove_image(roots: &Roots, text: &str, force: bool) -> Result<RemovedIma
     if !force {
         refuse(roots, text, &image, &its)?;
     }
-    remove_names(&store, &its)?;
-    let record = store.record(&image.id);
-    fs::remove_file(&record).map_err(|error| store_failure("remove", &record, &error))?;
+    delete(roots, &store, &image, &its)?;
     let swept = sweep(roots, &store, &lock)?;
     drop(lock);
     let mut deleted = vec![image.id.to_string()];
@@ -182,9 +184,7 @@ pub fn prune_images(
         if used.contains(&&id) || !wanted || !(all || its.is_empty()) {
             continue;
         }
-        remove_names(&store, &its)?;
-        let record = store.record(&image.id);
-        fs::remove_file(&record).map_err(|error| store_failure("remove", &record, &error))?;
+        delete(roots, &store, &image, &its)?;
         removed.untagged.extend(shown(&its));
         removed.deleted.push(id);
     }
@@ -192,6 +192,7 @@ pub fn prune_images(
     drop(lock);
     removed.deleted.extend(swept.layers.iter().cloned());
     removed.freed = swept.freed;
+    record_prune(roots, "image", removed.freed);
     Ok(removed)
 }
 
@@ -207,10 +208,32 @@ fn shown(names: &[String]) -> Vec<String> {
     names.iter().map(|name| familiar(name).to_owned()).collect()
 }
 
-fn remove_names(store: &Store, names: &[String]) -> Result<(), Failure> {
+/// Takes names from an image.
+fn untag(
+    roots: &Roots,
+    store: &Store,
+    image: &ImageRecord,
+    names: &[String],
+) -> Result<(), Failure> {
     for name in names {
         let path = store.name_record(name);
         fs::remove_file(&path).map_err(|error| store_failure("remove", &path, &error))?;
+        record_image(roots, "untag", &image.id.to_string(), familiar(name));
     }
+    Ok(())
+}
+
+/// Takes an image away with all its names. Layers are left to the sweep.
+fn delete(
+    roots: &Roots,
+    store: &Store,
+    image: &ImageRecord,
+    names: &[String],
+) -> Result<(), Failure> {
+    untag(roots, store, image, names)?;
+    let record = store.record(&image.id);
+    fs::remove_file(&record).map_err(|error| store_failure("remove", &record, &error))?;
+    let id = image.id.to_string();
+    record_image(roots, "delete", &id, &id);
     Ok(())
 }

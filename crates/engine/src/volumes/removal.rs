@@ -11,6 +11,7 @@ use super::missing;
 use super::store::{self, Lock, Record};
 use crate::collect::{collect, entries};
 use crate::config::{self, Config};
+use crate::event::{record_prune, record_volume};
 use crate::roots::Roots;
 use crate::store::{new_id, remove_path, store_failure};
 
@@ -88,6 +89,7 @@ fn set_aside(roots: &Roots, name: &str) -> Result<std::path::PathBuf, Failure> {
     let gone = store::directory(roots, &format!(".gone-{}", new_id()?));
     rustix::fs::renameat_with(CWD, &path, CWD, &gone, RenameFlags::NOREPLACE)
         .map_err(|errno| store_failure("remove", &path, &errno.into()))?;
+    record_volume(roots, "destroy", name);
     Ok(gone)
 }
 
@@ -132,6 +134,7 @@ pub fn prune_volumes(
         }
     }
     pruned.removed.sort();
+    record_prune(roots, "volume", pruned.bytes);
     Ok(pruned)
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::collect::entries;
 use crate::config;
+use crate::event::record_volume;
 use crate::roots::Roots;
 use crate::store::{new_id, open_directory, remove_path, store_failure};
 
@@ -126,7 +127,10 @@ pub(super) fn make(roots: &Roots, record: &Record) -> Result<bool, Failure> {
     let temporary = directory(roots, &format!(".new-{}", new_id()?));
     let made = fill(&temporary, record).and_then(|()| {
         match rustix::fs::renameat_with(CWD, &temporary, CWD, &target, RenameFlags::NOREPLACE) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                record_volume(roots, "create", &record.name);
+                Ok(true)
+            }
             Err(rustix::io::Errno::EXIST) => Ok(false),
             Err(errno) => Err(store_failure("make", &target, &errno.into())),
         }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 
 use super::{Held, Phase, Supervisor, Timers};
-use crate::cleanup;
 use crate::protocol::{Event, Exited};
 use crate::record;
 use crate::restart::{BackOff, End};
+use crate::{cleanup, events};
 
 /// Whoever started this process may wait for its end (the library does), and must not wait for another's client.
 const LINGER: Duration = Duration::from_millis(50);
@@ -115,9 +115,12 @@ impl Supervisor {
         }
         if let Some(Held { state, data, ids }) = self.held.take() {
             let remove = self.leftovers.remove;
-            self.leftovers.clear(data.as_fd(), state.as_fd(), remove);
+            let volumes = self.leftovers.clear(data.as_fd(), state.as_fd(), remove);
             if remove {
                 self.tell_end(&exited, true);
+            }
+            if let Some(journal) = &self.journal {
+                events::tell_volumes(journal.as_fd(), "destroy", &volumes);
             }
             // Whoever starts it again, or another with these ids, need not wait for a client that reads slowly.
             drop((state, data, ids));

@@ -1,10 +1,9 @@
-//! What goes into the events' journal, in docker's words.
+//! What a supervisor tells the events' journal.
 
 use std::os::fd::AsFd;
 
-use keelbox_journal::{Event, record_all};
-
 use super::Supervisor;
+use crate::events;
 
 impl Supervisor {
     /// Records that something happened to the container.
@@ -18,43 +17,8 @@ impl Supervisor {
     }
 
     /// What happens at one moment.
-    pub(super) fn tell_all(&self, told: &[(&str, &[(&str, &str)])]) {
+    pub(super) fn tell_all(&self, told: &[events::Told<'_>]) {
         let Some(journal) = &self.journal else { return };
-        let attributes = |more: &[(&'_ str, &'_ str)]| {
-            let labels = self.life.labels.iter();
-            let labels = labels.map(|(key, value)| (key.clone(), value.clone()));
-            let more = more
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-            let image = ("image".to_owned(), self.life.image.clone());
-            std::iter::once(image)
-                .chain(more)
-                .chain(labels)
-                .collect::<Vec<_>>()
-        };
-        let owned: Vec<_> = told
-            .iter()
-            .map(|(action, more)| (*action, attributes(more)))
-            .collect();
-        let borrowed: Vec<Vec<_>> = owned
-            .iter()
-            .map(|(_, list)| {
-                list.iter()
-                    .map(|(key, value)| (key.as_str(), value.as_str()))
-                    .collect()
-            })
-            .collect();
-        let events: Vec<_> = owned
-            .iter()
-            .zip(&borrowed)
-            .map(|((action, _), attributes)| Event {
-                kind: "container",
-                action,
-                id: self.leftovers.id(),
-                name: &self.life.name,
-                attributes,
-            })
-            .collect();
-        record_all(journal.as_fd(), &events);
+        events::tell(journal.as_fd(), self.leftovers.id(), &self.life, told);
     }
 }

@@ -12,6 +12,7 @@ use rustix::pty::OpenptFlags;
 use super::peers::Peer;
 use super::{Again, Asked, Facts, Held, Inherited, Phase, Supervisor, Timers};
 use crate::drain::{is_present, present};
+use crate::events;
 use crate::hub::{self, Hub, Sink};
 use crate::leftovers::Leftovers;
 use crate::protocol::{Event, Request, SOCKET};
@@ -204,7 +205,8 @@ pub(super) fn refuse(
     if !remove && again.is_some() {
         record::refused(inherited.data.as_fd(), life, &event);
     }
-    leftovers.clear(inherited.data.as_fd(), inherited.state.as_fd(), remove);
+    let volumes = leftovers.clear(inherited.data.as_fd(), inherited.state.as_fd(), remove);
+    events::tell_volumes(inherited.journal.as_fd(), "destroy", &volumes);
     let first = present(inherited.control);
     if let Some(first) = &first {
         drop_requests(first);
