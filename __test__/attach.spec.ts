@@ -220,6 +220,10 @@ test.asEach('what has no stdin or no client to share is said', async (t, who) =>
   t.regex(piped.stderr, /stdin is none/);
   const keys = await keelbox(['attach', '--detach-keys', 'ctrl-1', name], who);
   t.regex(keys.stderr, /no detach keys/);
+  const unmade = await keelbox(['run', '-i', '--detach-keys', 'ctrl-1', '--name', 'unmade', 'host', 'true'], who);
+  t.is(unmade.exitCode, 125);
+  t.regex(unmade.stderr, /no detach keys/);
+  t.is((await keelbox(['inspect', 'unmade'], who)).exitCode, 1, 'said before anything was made');
   const none = await keelbox(['attach', 'nobody'], who);
   t.is(none.exitCode, 1);
 });

@@ -188,6 +188,49 @@ test
     t.is((await terminal.exited).exitCode, 4);
   });
 
+test.needing(PYTHON).asEach('a terminal is left by its keys, and the command goes on', async (t, who) => {
+  const {name, exec} = await running(t, who);
+  const script =
+    'read line; echo "got $line"; while [ ! -e /tmp/go ]; do sleep 0.1; done; echo more; echo over > /tmp/over';
+  const words = ['exec', '-it', '--detach-keys', 'ctrl-p,ctrl-q', name, 'sh', '-c', script];
+  const terminal = Terminal.open(t, command(words, who));
+  // The usual key is one like others now.
+  terminal.send('a\x1db\r');
+  t.true(await becomes(() => terminal.output.includes('got a\x1db')), terminal.output);
+  terminal.send('\x10\x11');
+  t.deepEqual(await terminal.exited, {exitCode: 0, signal: null});
+  t.true((await terminal.modes()).icanon);
+  t.true(terminal.output.endsWith('read escape sequence\r\n'), terminal.output);
+  await exec(['touch', '/tmp/go']);
+  t.true(await becomes(async () => (await exec(['cat', '/tmp/over'])).stdout === 'over\n'), 'and what it prints goes');
+  const usual = Terminal.open(t, command(['exec', '-it', name, 'sh', '-c', 'echo up; exec sleep 1000'], who));
+  t.true(await becomes(() => usual.output.includes('up')), usual.output);
+  usual.send('\x1d');
+  t.deepEqual(await usual.exited, {exitCode: 0, signal: null});
+  const bad = await keelbox(['exec', '--detach-keys', 'ctrl-1', name, 'touch', '/tmp/started'], who);
+  t.is(bad.exitCode, 125);
+  t.regex(bad.stderr, /no detach keys/);
+  t.not((await exec(['test', '-e', '/tmp/started'])).exitCode, 0);
+});
+
+test.asEach('a command whose process beside it is killed ends, and its container does not', async (t, who) => {
+  const {name, pid, exec} = await running(t, who);
+  const {file, args, options} = command(['exec', name, 'sh', '-c', 'echo up; exec sleep 592'], who);
+  const client = spawn(file, args, {...options, stdio: ['ignore', 'pipe', 'pipe']});
+  let said = '';
+  client.stdout.on('data', data => (said += data));
+  client.stderr.on('data', data => (said += data));
+  const ended = once(client, 'close');
+  t.true(await becomes(() => said === 'up\n'), said);
+  const find = () => readdirSync('/proc').find(each => commandLine(each) === 'sleep 592 ' && sameRoot(each, pid));
+  const [, keeper] = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${find()}/status`, 'utf8')) ?? [];
+  process.kill(Number(keeper), 'SIGKILL');
+  t.is((await ended)[0], 125);
+  t.regex(said, /^up\nerror: the process beside the command is gone, and the command with it$/m);
+  t.true(await becomes(() => find() === undefined));
+  t.is((await exec(['true'])).exitCode, 0);
+});
+
 test.asEach('only three files are open in a command', async (t, who) => {
   const {exec} = await running(t, who);
   const {stdout} = await exec(['ls', '-l', '/proc/self/fd']);

@@ -231,3 +231,12 @@ test('the client’s flags of a foreground run reach the client', t => {
   const {stdout} = asked(t, 'run --detach-keys= --sig-proxy=false host');
   t.deepEqual((JSON.parse(stdout) as {client: unknown}).client, {detachKeys: '', sigProxy: false});
 });
+
+test('detach keys that are none are refused before anything is done', t => {
+  for (const line of ['run host', 'run -d host', 'start -a host-heron', 'attach host-otter', 'exec host-otter sh']) {
+    const [verb, ...words] = line.split(' ');
+    const {exitCode, stdout, stderr} = keelbox([String(verb), '--detach-keys', 'ctrl-1', ...words], {STUB_TELL: '1'});
+    t.deepEqual([exitCode, stdout], [125, ''], line);
+    t.regex(stderr, /^error: ctrl-1 are no detach keys\n/, 'and nothing was asked for before');
+  }
+});

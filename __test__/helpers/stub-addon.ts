@@ -48,6 +48,7 @@ const fail = (message, fields) => { throw Object.assign(new Error(message), fiel
 module.exports = {
   act,
   actLater: async action => act(action),
+  checkClient: ({detachKeys}) => { if (detachKeys === 'ctrl-1') fail(detachKeys + ' are no detach keys', {code: 'ERR_KEELBOX_INVALID_ARG', exitCode: 125}); },
   prepareAttach(options) {
     find(options.reference);
     asked = options;

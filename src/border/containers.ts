@@ -167,6 +167,8 @@ export interface ContainersNative {
   act<A extends Action>(action: A): Answers[A['verb']];
   /** Does it on a thread of Node's pool. */
   actLater<A extends Action>(action: A): Promise<Answers[A['verb']]>;
+  /** Throws for detach keys that are none, before there is anything to be the client of. */
+  checkClient(options: ClientOptions): void;
   /**
    * Gets ready to be the client of a container: one that runs (`attach`), or one that is started for it (`start`). Then
    * `attach(handle)` as after `prepare`.

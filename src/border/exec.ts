@@ -25,8 +25,6 @@ export interface ExecRequest {
   term?: string;
   /** Default: the caller's fds 0-2. */
   stdio?: StdioRequest;
-  /** E.g. `ctrl-p,ctrl-q`; empty: none. */
-  detachKeys?: string;
   /** The command ends when whoever started it is gone. Default: it lives on, and its output is thrown away. */
   tied?: boolean;
 }

@@ -4,6 +4,7 @@ import type {ExecRequest} from '../native';
 import {type CommandContext, defineCommand, type OptionValues} from './definition';
 import {execOptions} from './exec/options';
 import {collectEnvironment} from './run/environment';
+import {readClient} from './run/life';
 import {readTerminal} from './run/terminal';
 
 export const execCommand = defineCommand({
@@ -24,12 +25,13 @@ export const execCommand = defineCommand({
   later: {value: 'preserve-fds preserve-fd cidfile', boolean: 'latest/l no-session'},
   execute(options, context) {
     const request = buildRequest(options, context);
+    const client = readClient({'detach-keys': options['detach-keys']});
     const native = engine();
     if (options.detach === true) {
       native.execDetached(request);
       return 0;
     }
-    return native.attach(native.execPrepare(request).handle);
+    return native.attach(native.execPrepare(request).handle, client);
   },
 });
 
@@ -54,7 +56,6 @@ function buildRequest(options: OptionValues<typeof execOptions>, context: Comman
     ...(options.workdir !== undefined && {cwd: options.workdir}),
     ...(options.user !== undefined && {user: options.user}),
     ...(options.privileged !== undefined && {privileged: options.privileged}),
-    ...(options['detach-keys'] !== undefined && {detachKeys: options['detach-keys']}),
     stdio: {type: 'inherit'},
   };
 }

@@ -1,6 +1,6 @@
 import {engine} from '../engine';
 import {KeelboxError} from '../errors/keelbox-error';
-import type {RunRequest} from '../native';
+import type {ClientOptions, RunRequest} from '../native';
 import {writeErr, writeOut} from '../output/write';
 import {printCreated, printNotices, replace} from './container/made';
 import {defineCommand, type OptionValues} from './definition';
@@ -44,12 +44,13 @@ export const runCommand = defineCommand({
     const format = options['dry-run'];
     const isDetached = options.detach === true;
     checkDetached(options);
+    const client = readClient(options);
     const request = buildRequest(options, context, !isDetached && format === undefined);
     if (format !== undefined) return printPlan(request, format);
     if (options.replace === true) replace(options.name);
     if (isDetached)
       return printCreated(engine().act({verb: 'run', request: detached(request)}), options.quiet === true);
-    return start(options.explain === true ? {...request, explain: true} : request, options);
+    return start(options.explain === true ? {...request, explain: true} : request, options, client);
   },
 });
 
@@ -81,9 +82,9 @@ function subjectOf({root}: RunRequest): string {
   return root.programs.map(program => `--from-binary ${program}`).join(' ');
 }
 
-function start(request: RunRequest, options: Options): number {
+function start(request: RunRequest, options: Options, client: ClientOptions): number {
   const native = engine();
   const started = request.explain ? native.prepare(request, step => writeErr(stepLine(step))) : native.prepare(request);
   if (options.quiet !== true) printNotices(started);
-  return native.attach(started.handle, readClient(options));
+  return native.attach(started.handle, client);
 }

@@ -1,6 +1,6 @@
 //! Being the client of a container that is there.
 
-use keelbox_engine::{AttachRequest, Roots};
+use keelbox_engine::{AttachRequest, ClientOptions, Roots};
 use napi::bindgen_prelude::{Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -14,6 +14,13 @@ struct Prepared {
     handle: u32,
     id: String,
     name: String,
+}
+
+/// Refuses what a user wrote about a client and means nothing, before there is anything to be the client of.
+#[napi(ts_args_type = "options: object")]
+pub fn check_client(env: &Env, options: Object<'_>) -> Result<()> {
+    let options: ClientOptions = read(env, options)?;
+    or_throw(env, options.check())
 }
 
 /// Gets ready to be the client of a container: one that runs, or one that is started for it. Then `attach`.

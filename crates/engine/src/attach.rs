@@ -162,6 +162,7 @@ fn attach_to(
         interactive: made_with.interactive,
         tty: made_with.tty,
         relayed: true,
+        beside: false,
     })
 }
 

@@ -263,6 +263,7 @@ impl<'a> Attempt<'a> {
             control: ours,
             supervisor,
             relayed: self.stdio.relayed,
+            beside: false,
             ends: match self.client {
                 Some(client) => client.ours,
                 None => self.stdio.ours,

@@ -38,10 +38,12 @@ fn exec_client(
     let words = ["attach".to_owned(), mode.to_owned()];
     // It did not start the container.
     let guest = (running.supervisor == 0).then(|| "guest".to_owned());
+    let beside = running.beside.then(|| "beside".to_owned());
     let role: Vec<_> = words
         .into_iter()
         .chain(options.words())
         .chain(guest)
+        .chain(beside)
         .map(|word| CString::new(word).unwrap_or_default())
         .collect();
     exec(&role, &fds)

@@ -49,8 +49,6 @@ pub struct ExecRequest {
     pub term: Option<String>,
     /// Where stdin, stdout and stderr lead.
     pub stdio: StdioRequest,
-    /// The keys that end the client and leave the command alone.
-    pub detach_keys: Option<String>,
     /// The command ends when its client is gone.
     pub tied: bool,
 }
@@ -164,6 +162,7 @@ fn begin(
         interactive: request.interactive,
         tty: request.tty,
         relayed: false,
+        beside: true,
     })
 }
 

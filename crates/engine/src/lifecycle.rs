@@ -49,6 +49,8 @@ pub struct Running {
     pub(crate) tty: bool,
     /// Its bytes go through the supervisor.
     pub(crate) relayed: bool,
+    /// It is a command beside the container's own.
+    pub(crate) beside: bool,
 }
 
 /// What the caller is told of a container that was made.

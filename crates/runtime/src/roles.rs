@@ -140,7 +140,7 @@ fn attach_role(mode: &str, words: &[&str]) -> i32 {
             if matches!(ending.outcome, Outcome::Exited(_)) {
                 keelbox_process::reap_child();
             }
-            exit_code(ending)
+            exit_code(ending, words.contains(&"beside"))
         }
         Err(errno) => {
             report::error(&format!("cannot attach to the container: {errno}"));
@@ -149,7 +149,7 @@ fn attach_role(mode: &str, words: &[&str]) -> i32 {
     }
 }
 
-/// `keys=KEYS`, `keep-signals` and `guest`, each or none.
+/// `keys=KEYS`, `keep-signals` and `guest`, each or none; `beside` is for [`exit_code`].
 fn attach_options(words: &[&str]) -> Options {
     let keys = words.iter().find_map(|word| word.strip_prefix("keys="));
     Options {
@@ -159,7 +159,8 @@ fn attach_options(words: &[&str]) -> Options {
     }
 }
 
-fn exit_code(ending: Ending) -> i32 {
+/// `beside`: it was a command beside the container's own.
+fn exit_code(ending: Ending, beside: bool) -> i32 {
     if let Some(Unwritten { stream, errno }) = ending.unwritten {
         let name = if stream == 1 { "stdout" } else { "stderr" };
         report::error(&format!(
@@ -175,8 +176,13 @@ fn exit_code(ending: Ending) -> i32 {
         Outcome::Signalled(signal) => 128 + signal,
         Outcome::Unread => UNREAD,
         Outcome::Detached => {
+            // As docker has it, of a container and of a command beside it: what was left goes on.
             report::line("read escape sequence");
             0
+        }
+        Outcome::Lost if beside => {
+            report::error("the process beside the command is gone, and the command with it");
+            FAILED
         }
         Outcome::Lost => {
             report::error("the container's supervisor is gone, and the container with it");

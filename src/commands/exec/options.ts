@@ -39,7 +39,7 @@ export const execOptions = {
     kind: 'value',
     value: 'KEYS',
     group: 'Process',
-    help: 'Keys that leave the command alone and return, such as ctrl-p,ctrl-q; empty: none',
+    help: 'Keys that leave the command running and end this one; default ctrl-]; none: empty',
   },
   privileged: {
     kind: 'boolean',

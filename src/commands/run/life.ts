@@ -1,4 +1,5 @@
 /** What `run` and `create` say about the time after the start. */
+import {engine} from '../../engine';
 import {invalidArgument, KeelboxError} from '../../errors/keelbox-error';
 import type {ClientOptions, LifeRequest} from '../../native';
 import {readHealth} from './health';
@@ -80,11 +81,14 @@ interface ClientFlags {
   'sig-proxy'?: boolean | undefined;
 }
 
+/** Throws for what means nothing: to be called before anything is made or started. */
 export function readClient(flags: ClientFlags): ClientOptions {
   const detachKeys = flags['detach-keys'];
   const sigProxy = flags['sig-proxy'];
-  return {
+  const client = {
     ...(detachKeys !== undefined && {detachKeys}),
     ...(sigProxy !== undefined && {sigProxy}),
   };
+  if (detachKeys !== undefined) engine().checkClient(client);
+  return client;
 }
