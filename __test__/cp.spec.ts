@@ -6,7 +6,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -15,19 +14,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import {keelbox, specFolder, testUser} from './helpers/cli';
+import {keelbox, testUser} from './helpers/cli';
+import {folder, own} from './helpers/folders';
 import {lane, scaled, type Who} from './helpers/lane';
 import {running} from './helpers/running';
 
 const test = lane({host: true, guest: true, rootless: true});
-
-/** An empty folder of the caller's. */
-function folder({asUser}: Who): string {
-  const made = mkdtempSync(path.join(specFolder(), 'cp-'));
-  chmodSync(made, 0o755);
-  if (asUser) chownSync(made, testUser().uid, testUser().gid);
-  return made;
-}
 
 function tree(who: Who): string {
   const top = folder(who);
@@ -37,7 +29,7 @@ function tree(who: Who): string {
   writeFileSync(path.join(dir, 'a'), 'a\n', {mode: 0o640});
   writeFileSync(path.join(dir, 'sub/b'), 'b\n');
   symlinkSync('a', path.join(dir, 'link'));
-  if (who.asUser) execFileSync('chown', ['-R', '-h', `${testUser().uid}:${testUser().gid}`, top]);
+  if (who.asUser) own(top);
   return top;
 }
 

@@ -1,17 +1,13 @@
 /** `keelbox events`: the journal, filtered, shown and followed. */
-import {execFile} from 'node:child_process';
 import {renameSync} from 'node:fs';
 import path from 'node:path';
-import {pathToFileURL} from 'node:url';
-import {promisify} from 'node:util';
 import {simpleImage} from './helpers/archives';
-import {command, homeOf, keelbox, specFolder} from './helpers/cli';
+import {homeOf, keelbox} from './helpers/cli';
 import {at, Following, until, writeEvents} from './helpers/journal';
 import {lane, type Who} from './helpers/lane';
+import {nodeProgram, outcome} from './helpers/node-program';
 import {busybox} from './helpers/roots';
 import {running} from './helpers/running';
-
-const execute = promisify(execFile);
 
 const test = lane({host: true, guest: true, rootless: true});
 
@@ -217,16 +213,12 @@ test.asEach('a command of exec is told as docker tells it, with or without a cli
 test.serial('a command of the library is told too, and one that ends with its container', async t => {
   const who = {asUser: false};
   const since = String(Date.now() / 1000);
-  const entry = pathToFileURL(path.join(specFolder(), 'dist/index.mjs')).href;
-  const {file, options} = command([], who);
-  const script = `import {Container} from '${entry}';
-    const box = await Container.create('host', {name: 'told'});
+  const program = `const box = await Container.create('host', {name: 'told'});
     await box.exec(['true']);
     const proc = box.exec(['sh', '-c', 'echo up; exec sleep 1000'], {reject: false});
     proc.stdout.once('data', () => void box.remove({force: true}));
     console.log((await proc).signal);`;
-  const {stdout, stderr} = await execute(file, ['--input-type=module', '-e', script], options);
-  t.is(stdout, 'SIGKILL\n', stderr);
+  t.like(await outcome(nodeProgram(program, who)), {code: 0, stdout: 'SIGKILL\n', stderr: ''});
   const events = () => journal(who, since, 'container=told', 'event=exec_start', 'event=exec_die');
   t.true(await until(async () => (await events()).length === 4));
   t.deepEqual(

@@ -1,31 +1,16 @@
 /** Nothing of a container stays when the Node that owns it ends, however that happens. */
-import {type ChildProcess, spawn} from 'node:child_process';
-import path from 'node:path';
+import type {ChildProcess} from 'node:child_process';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {pathToFileURL} from 'node:url';
 import type {ExecutionContext} from 'ava';
-import {type CallOptions, command, keelbox, specFolder} from './helpers/cli';
+import {type CallOptions, keelbox} from './helpers/cli';
 import {lane, patience, scaled} from './helpers/lane';
+import {libraryUrl, nodeProgram, outcome} from './helpers/node-program';
 
 const test = lane({host: true, guest: true, rootless: true});
 
-const entry = pathToFileURL(path.join(specFolder(), 'dist/index.mjs')).href;
-
 /** A program in a Node of its own that holds 200 MB, as a real one may. */
 function node(program: string, who: CallOptions): ChildProcess {
-  const {file, options} = command([], who);
-  const ballast = 'globalThis.ballast = Buffer.alloc(200 * 1024 * 1024, 1);';
-  const script = `import {Container, run} from '${entry}';\n${ballast}\n${program}`;
-  return spawn(file, ['--input-type=module', '-e', script], {...options, stdio: ['ignore', 'pipe', 'pipe']});
-}
-
-async function outcome(child: ChildProcess): Promise<{code: number | null; stdout: string; stderr: string}> {
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.on('data', chunk => (stdout += chunk));
-  child.stderr?.on('data', chunk => (stderr += chunk));
-  const code = await new Promise<number | null>(done => child.on('close', done));
-  return {code, stdout, stderr};
+  return nodeProgram(`globalThis.ballast = Buffer.alloc(200 * 1024 * 1024, 1);\n${program}`, who);
 }
 
 /** Waits until no container of a name is left. */
@@ -105,7 +90,7 @@ test.asEach('a worker thread makes, uses and removes one', async (t, who) => {
   const {code, stdout, stderr} = await outcome(
     node(
       `const {Worker} = await import('node:worker_threads');
-       const worker = new Worker(${JSON.stringify(inside)}, {eval: true, execArgv: [], workerData: '${entry}'});
+       const worker = new Worker(${JSON.stringify(inside)}, {eval: true, execArgv: [], workerData: '${libraryUrl()}'});
        worker.on('message', text => process.stdout.write(text));
        await new Promise(done => worker.on('exit', done));`,
       who,

@@ -1,18 +1,15 @@
 /** How containers of the library end: abort, timeout, kill, leaving a scope, and Node's own death. Nothing stays. */
-import {type ChildProcess, spawn} from 'node:child_process';
-import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {pathToFileURL} from 'node:url';
-import {type CallOptions, command, homeOf, specFolder} from './helpers/cli';
+import {homeOf} from './helpers/cli';
 import {lane, patience, scaled} from './helpers/lane';
+import {libraryUrl, nodeProgram, outcome} from './helpers/node-program';
 
 const test = lane({host: true, guest: true, rootless: true});
 const {root, runRoot} = homeOf();
 process.env.KEELBOX_ROOT = root;
 process.env.KEELBOX_RUNROOT = runRoot;
 
-const entry = pathToFileURL(join(specFolder(), 'dist/index.mjs')).href;
-const library = import(entry) as Promise<typeof import('../src/index')>;
+const library = import(libraryUrl()) as Promise<typeof import('../src/index')>;
 const stubborn = ['sh', '-c', 'trap "echo survived" TERM; echo ready; while :; do sleep 1000 & wait; done'];
 
 const isAlive = (pid: number) => {
@@ -27,22 +24,6 @@ const isAlive = (pid: number) => {
 async function isGone(pid: number | undefined, withinMs = patience(500)): Promise<boolean> {
   for (const end = Date.now() + withinMs; Date.now() < end; await sleep(5)) if (!isAlive(pid ?? 0)) return true;
   return false;
-}
-
-/** Runs a program that has `run` in a Node of its own. */
-function node(program: string, who: CallOptions = {}): ChildProcess {
-  const {file, options} = command([], who);
-  const script = `import {run} from '${entry}';\n${program}`;
-  return spawn(file, ['--input-type=module', '-e', script], {...options, stdio: ['ignore', 'pipe', 'pipe']});
-}
-
-async function outcome(child: ChildProcess): Promise<{code: number | null; stdout: string; stderr: string}> {
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.on('data', chunk => (stdout += chunk));
-  child.stderr?.on('data', chunk => (stderr += chunk));
-  const code = await new Promise<number | null>(done => child.on('close', done));
-  return {code, stdout, stderr};
 }
 
 test('aborted before the start: nothing is started', async t => {
@@ -200,7 +181,7 @@ test('disposing ends the container and is harmless twice', async t => {
 
 test('a command that closes its outputs is still waited for', async t => {
   const {code, stdout} = await outcome(
-    node(
+    nodeProgram(
       `const {exitCode} = await run('host', ['sh', '-c', 'exec >&- 2>&-; sleep 0.5; exit 3'], {reject: false}); console.log(exitCode)`,
     ),
   );
@@ -236,22 +217,22 @@ test('no fd stays open, however a container ends', async t => {
     const before = count();
     await round();
     console.log(count() <= before || before + ' became ' + count());`;
-  t.like(await outcome(node(program)), {code: 0, stdout: 'true\n', stderr: ''});
+  t.like(await outcome(nodeProgram(program)), {code: 0, stdout: 'true\n', stderr: ''});
 });
 
 test.asEach('runs as whoever Node is', async (t, who) => {
   const program = `console.log((await run('host', ['sh', '-c', 'id -u; cat'], {stdin: 'in'})).stdout)`;
-  t.like(await outcome(node(program, who)), {code: 0, stdout: '0\nin\n', stderr: ''});
+  t.like(await outcome(nodeProgram(program, who)), {code: 0, stdout: '0\nin\n', stderr: ''});
 });
 
 test('a failure that nobody looks at is an unhandled rejection', async t => {
-  const {code, stderr} = await outcome(node(`run('host', ['sh', '-c', 'exit 3'])`));
+  const {code, stderr} = await outcome(nodeProgram(`run('host', ['sh', '-c', 'exit 3'])`));
   t.is(code, 1);
   t.regex(stderr, /ExitError: sh exited with code 3/);
 });
 
 test('asking for a stream alone does not hide a failure', async t => {
-  const {code, stderr} = await outcome(node(`run('host', ['sh', '-c', 'exit 3']).stdout.resume()`));
+  const {code, stderr} = await outcome(nodeProgram(`run('host', ['sh', '-c', 'exit 3']).stdout.resume()`));
   t.is(code, 1);
   t.regex(stderr, /ExitError/);
 });
@@ -267,7 +248,7 @@ const looked: [string, string][] = [
 ];
 for (const [how, program] of looked)
   test(`a failure that is ${how} is no unhandled rejection`, async t => {
-    t.like(await outcome(node(`${program}; await new Promise(r => setTimeout(r, 50));`)), {
+    t.like(await outcome(nodeProgram(`${program}; await new Promise(r => setTimeout(r, 50));`)), {
       code: 0,
       stdout: 'ExitError\n',
       stderr: '',
@@ -275,7 +256,7 @@ for (const [how, program] of looked)
   });
 
 test('a scope that is left with a running container is no unhandled rejection', async t => {
-  const {code, stderr} = await outcome(node(`await run('host', ['sleep', '100'])[Symbol.asyncDispose]();`));
+  const {code, stderr} = await outcome(nodeProgram(`await run('host', ['sleep', '100'])[Symbol.asyncDispose]();`));
   t.is(code, 0);
   t.is(stderr, '');
 });
@@ -284,7 +265,7 @@ for (const death of ['SIGKILL', 'SIGTERM', 'exit'])
   test(`the container goes with Node: ${death}`, async t => {
     const exit = death === 'exit' ? 'process.exit(0);' : '';
     const child =
-      node(`const proc = run('host', ['sh', '-c', 'trap "" TERM HUP; echo up; while :; do sleep 1000 & wait; done']);
+      nodeProgram(`const proc = run('host', ['sh', '-c', 'trap "" TERM HUP; echo up; while :; do sleep 1000 & wait; done']);
       for await (const line of proc) { console.log(proc.pid); ${exit} }`);
     const pid = await new Promise<number>(done => child.stdout?.once('data', chunk => done(Number(chunk))));
     if (death !== 'exit') child.kill(death as 'SIGKILL');

@@ -2,20 +2,18 @@
 
 import {spawn} from 'node:child_process';
 import {
-  chmodSync,
   chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import {command, keelbox, type Result, specFolder, testUser} from './helpers/cli';
+import {command, keelbox, type Result, testUser} from './helpers/cli';
+import {folder, own} from './helpers/folders';
 import {answer, inside, ownState, refused, refusedAndGone, snapshot} from './helpers/inside';
 import {lane, patience, scaled, type Who} from './helpers/lane';
 import {busybox, busyboxRoot} from './helpers/roots';
@@ -28,22 +26,8 @@ const testWords = lane({host: true, rootless: true});
 const MOUNT = 'ERR_KEELBOX_MOUNT';
 const INVALID = 'ERR_KEELBOX_INVALID_ARG';
 
-/** A folder of the caller's, in the spec's. */
-function folder({asUser}: Who, files: Record<string, string> = {}): string {
-  const made = mkdtempSync(path.join(specFolder(), 'bind-'));
-  chmodSync(made, 0o755);
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(path.dirname(path.join(made, name)), {recursive: true});
-    writeFileSync(path.join(made, name), text);
-  }
-  if (asUser) own(made);
-  return made;
-}
-
-function own(file: string): void {
-  chownSync(file, testUser().uid, testUser().gid);
-  if (statSync(file).isDirectory()) for (const name of readdirSync(file)) own(path.join(file, name));
-}
+/** The path of another folder in the same one. */
+const beside = (file: string) => `${file}-out`;
 
 interface Script extends Who {
   /** Run by root in a mount namespace of its own, whose mounts are peers of nobody outside; `$KEELBOX` runs keelbox. */
@@ -156,11 +140,8 @@ for (const [flags, expected] of Object.entries({rw: '', rprivate: '', rslave: 's
     .needing('unshare', 'mount')
     .asEach(`a ${flags} bind ${what} what the host mounts later`, async (t, who) => {
       const shared = folder(who);
-      const script = travels(shared, `${flags},exec`, LATE(shared)).replaceAll(
-        '$HOME',
-        shared.replace('/bind-', '/out-'),
-      );
-      mkdirSync(shared.replace('/bind-', '/out-'));
+      const script = travels(shared, `${flags},exec`, LATE(shared)).replaceAll('$HOME', beside(shared));
+      mkdirSync(beside(shared));
       const {stdout, stderr} = await among({...who, propagation: 'shared', script});
       t.is(stdout, expected, stderr);
     });
@@ -169,7 +150,7 @@ for (const [flags, expected] of Object.entries({rw: '', rprivate: '', rslave: 's
 test.asRoot('an rshared bind shows the host’s later mounts, with and without a user namespace', async (t, who) => {
   for (const userns of ['auto', 'host']) {
     const shared = folder(who);
-    const out = shared.replace('/bind-', '/out-');
+    const out = beside(shared);
     mkdirSync(out);
     const root = userns === 'host' ? '--userns=host --privileged host' : 'host';
     const script = travels(shared, 'rshared', LATE(shared)).replaceAll('$HOME', out).replace(' host --', ` ${root} --`);
