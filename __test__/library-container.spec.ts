@@ -227,7 +227,8 @@ test('wrong arguments reject with what is wrong', async t => {
     await t.throwsAsync(promise, {code: what === 'limits' ? 'ERR_KEELBOX_NOT_YET' : 'ERR_KEELBOX_INVALID_ARG'}, what);
   await using box = await Container.create('host');
   await t.throwsAsync(box.exec([]), {code: 'ERR_KEELBOX_INVALID_ARG'});
-  await t.throwsAsync(box.exec(['true'], {tty: true} as object), {code: 'ERR_KEELBOX_NOT_YET'});
+  await t.throwsAsync(box.exec(['true'], {tty: {columns: 0, rows: 24}}), {code: 'ERR_KEELBOX_INVALID_ARG'});
+  await t.throwsAsync(box.exec(['true'], {tty: true, stderr: 'inherit'}), {code: 'ERR_KEELBOX_INVALID_ARG'});
   await t.throwsAsync(box.exec(['true'], {workdir: '/'} as object), {code: 'ERR_KEELBOX_INVALID_ARG'});
   await t.throwsAsync(box.exec(['no-such-command']), {code: 'ERR_KEELBOX_COMMAND_NOT_FOUND'});
   await t.throwsAsync(box.kill('SIGNOPE' as 'SIGTERM'), {code: 'ERR_KEELBOX_INVALID_ARG'});

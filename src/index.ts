@@ -32,5 +32,6 @@ export type {
   RunOptions,
   Security,
   Step,
+  TerminalSize,
   Usage,
 } from './library/types';

@@ -39,6 +39,7 @@ export type StdioRequest =
   /** Pipes made by the addon; `Started.stdio` has this side's ends (the library). */
   | {type: 'pipe'; stdin: boolean};
 
+/** In characters. */
 export interface TerminalSize {
   columns: number;
   rows: number;

@@ -1,10 +1,10 @@
 import {Readable, Writable} from 'node:stream';
 import {KeelboxError} from '../errors/keelbox-error';
-import {abortError, ExitError, invalid, setCallSite} from './errors';
+import {abortError, ExitError, setCallSite} from './errors';
 import {mergeOutputs} from './events';
 import type {Execution} from './execution';
 import {readLines} from './lines';
-import type {Proc, ProcEvent, Result} from './types';
+import type {Proc, ProcEvent, Result, TerminalSize} from './types';
 
 const noop = () => {};
 
@@ -83,8 +83,8 @@ export class ContainerProc extends Promise<Result> implements Proc {
     return new Uint8Array(buffer, byteOffset, byteLength);
   }
 
-  resize(): void {
-    throw invalid('resize: the command has no terminal', 'Terminals are a part of the command line only, for now.');
+  resize(size: TerminalSize): void {
+    this.#execution.resize(size);
   }
 
   kill(signal?: NodeJS.Signals): Promise<void> {

@@ -1,13 +1,14 @@
 import {engine} from '../engine';
 import {KeelboxError} from '../errors/keelbox-error';
-import type {ContainerEvent} from '../native';
+import type {ContainerEvent, TerminalSize} from '../native';
 import {watchDeadline} from './deadline';
 import {deferred} from './deferred';
-import {ExitError, fromNative} from './errors';
+import {ExitError, fromNative, invalid} from './errors';
 import {Input} from './input';
 import {makeOutputs, type Output} from './output';
 import type {Launched, Settings} from './settings';
 import {signalName, signalNumber} from './signals';
+import {toSize} from './terminal';
 import type {Result} from './types';
 
 type Exit = Extract<ContainerEvent, {type: 'exit'}>;
@@ -62,6 +63,15 @@ export class Execution {
     if (!this.#container) return;
     this.#send(signalNumber(this.settings.killSignal));
     this.#killTimer = setTimeout(() => this.#send(SIGKILL), this.settings.killAfter);
+  }
+
+  /** Gives the terminal another size once there is one. */
+  resize(size: TerminalSize): void {
+    if (!this.settings.tty) throw invalid('resize: the command has no terminal', 'Start it with the option tty.');
+    const {columns, rows} = toSize(size, 'size');
+    const send = ({handle}: Launched) => void engine().resize(handle, {columns, rows});
+    // In the order of the calls, also of those before the start.
+    this.started.then(send, () => {});
   }
 
   /** Sends a signal once the container has started; a container that is gone needs none. */

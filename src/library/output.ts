@@ -102,12 +102,13 @@ export class Output {
 
 /** Both outputs of a container; merged, both of its pipes lead to the first. */
 export function makeOutputs(
-  {stdout, stderr, maxBuffer}: Settings,
+  {stdout, stderr, tty, maxBuffer}: Settings,
   onError: (error: Error) => void,
   onOverflow: (name: string) => void,
 ): [Output, Output] {
   const merged = stderr === 'stdout';
   const make = (name: OutputOptions['name'], setting: OutputSetting, pipes: number) =>
     new Output({name, setting, pipes, maxBuffer, onOverflow: () => onOverflow(name), onError});
-  return [make('stdout', stdout, merged ? 2 : 1), make('stderr', stderr, merged ? 0 : 1)];
+  const isOne = merged || tty;
+  return [make('stdout', stdout, merged && !tty ? 2 : 1), make('stderr', stderr, isOne ? 0 : 1)];
 }

@@ -5,6 +5,7 @@ import {checkFlag, checkObject, checkText, checkWord, rejectOthers} from './chec
 import {invalid} from './errors';
 import {toMounts} from './mounts';
 import {Snapshot} from './snapshot';
+import {toTerminal} from './terminal';
 import type {ContainerOptions, CreateOptions, RootImage, RunOptions, Security} from './types';
 
 type Request = Omit<RunRequest, 'stdio'>;
@@ -35,6 +36,7 @@ export const COMMAND = [
   'killSignal',
   'killAfter',
   'reject',
+  'tty',
 ];
 
 /** Options of a container that stays, which `container.ts` reads. */
@@ -45,10 +47,13 @@ const LATER = ['limits', 'ports', 'pull', 'platform', 'onProgress'];
 /** What `run` was told in the words of the engine; throws `ERR_KEELBOX_INVALID_ARG`. */
 export function toRunRequest(image: RootImage, argv: readonly string[], options: RunOptions): Request {
   const command = checkWords(argv, 'argv', 'Write run("host", ["ls", "-l"]).');
-  const {lifetime = 'process', tty = false, ...rest} = checkObject(options, 'options') as RunOptions & {tty?: unknown};
+  const {lifetime = 'process', tty, ...rest} = checkObject(options, 'options') as RunOptions;
   if ((lifetime as string) !== 'process') throw notYet(`lifetime "${lifetime}" of run`);
-  if (tty !== false) throw notYet('tty');
-  return {root: toRoot(image), command, ...toSettings(rest, COMMAND, 'run')};
+  const settings = toSettings(rest, COMMAND, 'run');
+  const terminal = toTerminal(tty);
+  // The supervisor moves a terminal's bytes, from and to pipes of ours; nobody else is to have them.
+  const relayed = terminal.tty && {life: {logDriver: 'none'}};
+  return {root: toRoot(image), command, ...settings, ...terminal, ...relayed};
 }
 
 /** What `Container.create` was told. */

@@ -34,5 +34,9 @@ export function run(image: RootImage, argv: readonly string[], options: RunOptio
 
 function launchOf(image: RootImage, argv: readonly string[], options: RunOptions): Launch {
   const request = {...toRunRequest(image, argv, options), rm: true};
-  return {argv: request.command, start: (stdio, onEvent) => engine().start({...request, stdio}, onEvent)};
+  const {tty} = request;
+  return {
+    argv: request.command,
+    start: (stdio, onEvent) => engine().start({...request, stdio, ...(tty && {interactive: stdio.stdin})}, onEvent),
+  };
 }

@@ -23,7 +23,7 @@ export interface Launched {
 export interface Launch {
   /** For messages. */
   argv: readonly string[];
-  start(stdio: StdioRequest, onEvent: (event: ContainerEvent) => void): Promise<Launched>;
+  start(stdio: Extract<StdioRequest, {type: 'pipe'}>, onEvent: (event: ContainerEvent) => void): Promise<Launched>;
 }
 
 /** All that a command was told, checked, each default filled in. */
@@ -38,6 +38,8 @@ export interface Settings {
   killSignal: NodeJS.Signals;
   killAfter: number;
   reject: boolean;
+  /** The command has a terminal. */
+  tty: boolean;
   /** Why none of the above can be used. */
   invalid?: Error;
 }
@@ -52,6 +54,7 @@ export const DEFAULTS = {
   killSignal: 'SIGTERM',
   killAfter: 2000,
   reject: true,
+  tty: false,
 } satisfies Partial<Settings>;
 
 /** Wrong arguments make a command that fails before it starts, so that every error comes the same way. */
@@ -78,6 +81,7 @@ export function readSettings(launch: Launch, options: CommandOptions): Settings 
     killSignal,
     killAfter: parseMillis(killAfter, 'killAfter'),
     reject: checkFlag(options.reject ?? DEFAULTS.reject, 'reject'),
+    tty: options.tty !== undefined && options.tty !== false,
   };
 }
 
@@ -95,7 +99,9 @@ function checkStdin(stdin: StdinSetting): StdinSetting {
 }
 
 /** One stream for both is one output: it must not be ended by the first of the two. */
-function toStderr({stdout, stderr = DEFAULTS.stderr}: CommandOptions): OutputSetting {
+function toStderr({stdout, stderr = DEFAULTS.stderr, tty = false}: CommandOptions): OutputSetting {
+  if (tty !== false && stderr !== DEFAULTS.stderr && stderr !== 'stdout')
+    throw invalid('stderr: what a command with a terminal prints comes as stdout', 'Leave the option stderr out.');
   if (typeof stderr === 'object' && stderr === stdout) return 'stdout';
   return checkOutput(stderr, 'stderr', ['pipe', 'inherit', 'ignore', 'stdout']);
 }

@@ -1,9 +1,9 @@
 import type {Readable, Writable} from 'node:stream';
-import type {Plan, Step, Usage} from '../native';
+import type {Plan, Step, TerminalSize, Usage} from '../native';
 import type {Container} from './container';
 import type {Snapshot} from './snapshot';
 
-export type {Plan, Step, Usage};
+export type {Plan, Step, TerminalSize, Usage};
 
 /** A number of bytes, or a number with a suffix of 1024: `64k`, `512m`, `2g`. */
 export type Bytes = number | `${number}${'k' | 'm' | 'g' | 'K' | 'M' | 'G'}`;
@@ -122,6 +122,12 @@ export interface CommandOptions {
   killSignal?: NodeJS.Signals;
   /** Milliseconds from `killSignal` to the end of every process by SIGKILL. Default 2000. */
   killAfter?: Millis;
+  /**
+   * A terminal for the command, of this size; `true`: 80 by 24. What it prints comes as stdout, as the terminal makes it
+   * (`\\r\\n` at the end of a line, unless the command says otherwise); there is no stderr. A terminal has no end of input:
+   * write the key that stands for it, `\\x04`.
+   */
+  tty?: boolean | TerminalSize;
   /** False: an exit code other than 0 or a signal is a `Result` with `ok: false`, not an `ExitError`. Default true. */
   reject?: boolean;
 }
@@ -193,8 +199,8 @@ export interface Proc extends Promise<Result>, AsyncIterable<string>, AsyncDispo
   text(): Promise<string>;
   json<T = unknown>(): Promise<T>;
   bytes(): Promise<Uint8Array>;
-  /** Throws `ERR_KEELBOX_INVALID_ARG`: commands of the library have no terminal yet. */
-  resize(size: {columns: number; rows: number}): void;
+  /** Gives its terminal another size, and tells its programs (SIGWINCH). Throws `ERR_KEELBOX_INVALID_ARG` without `tty`. */
+  resize(size: TerminalSize): void;
   /** Sends a signal (default `killSignal`) to the command; SIGKILL ends every process of the container. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Ends the container if it still runs and waits until it is gone. */

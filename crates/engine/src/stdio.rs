@@ -74,10 +74,15 @@ impl Stdio {
         }
         match request.stdio {
             StdioRequest::Pipe { stdin } => {
-                for stream in 0..3 {
+                // A terminal has one output; its bytes are moved by whoever holds the other ends.
+                let outputs = if request.tty { 1 } else { 2 };
+                for stream in 0..=outputs {
                     if stream != 0 || stdin {
                         stdio.pipe(stream)?;
                     }
+                }
+                if request.tty {
+                    stdio.own = 0;
                 }
             }
             StdioRequest::Inherit if request.tty => {

@@ -15,8 +15,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 use rustix::termios::Winsize;
 
+use crate::hub::{self, ClientId, Ends, Hub, Port, Sink};
 use crate::protocol::{Event, Exited, Request};
-use crate::supervise::{release_stdio, tell_failure};
+use crate::supervise::{open_peer, release_stdio, tell_failure};
 use crate::terminal::Saved;
 use crate::{drain, events};
 
@@ -41,20 +42,28 @@ pub fn exec(start: &Start, inherited: ExecInherited) {
     let mut reporter = Reporter {
         control: inherited.control.as_fd(),
     };
-    match launch(start, &mut reporter) {
-        Ok(command) => Keeper {
-            begin,
-            events: Events::new(start, inherited.journal),
-            console: None,
-            command,
-            client: Some(inherited.control),
-            streams: inherited.drains.map(drain::present),
-            terminal,
-            tied: start.tied_to_client,
-        }
-        .run(),
-        Err(failed) => tell_failure(inherited.control.as_fd(), failed),
+    let mut command = match launch(start, &mut reporter) {
+        Ok(command) => command,
+        Err(failed) => return tell_failure(inherited.control.as_fd(), failed),
+    };
+    let console = command.console.take();
+    let relay = console.as_ref().and_then(relay);
+    Keeper {
+        begin,
+        events: Events::new(start, inherited.journal),
+        peer: console
+            .as_ref()
+            .filter(|_| relay.is_some())
+            .and_then(open_peer),
+        relay,
+        console,
+        command,
+        client: Some(inherited.control),
+        streams: inherited.drains.map(drain::present),
+        terminal,
+        tied: start.tied_to_client,
     }
+    .run();
 }
 
 struct Reporter<'a> {
@@ -122,11 +131,41 @@ impl Events {
     }
 }
 
+/// A client that wants pipes instead of the terminal itself (the library) has their other ends at fds 0 and 1, which no
+/// command with a terminal needs: this process moves the bytes.
+fn relay(console: &OwnedFd) -> Option<(Hub, ClientId)> {
+    let pipe = |fd: BorrowedFd<'_>| {
+        let copy = rustix::io::fcntl_dupfd_cloexec(fd, 3).ok();
+        copy.and_then(drain::present)
+    };
+    let input = pipe(rustix::stdio::stdin());
+    let output = pipe(rustix::stdio::stdout())?;
+    keelbox_process::outlive_broken_pipes();
+    let master = || rustix::io::fcntl_dupfd_cloexec(console, 3).ok();
+    let terminal = hub::Container {
+        stdin: master(),
+        outputs: [master(), None],
+        is_terminal: true,
+    };
+    let mut hub = Hub::new(terminal, Sink::None);
+    let client = hub.add(Ends {
+        input,
+        outputs: [Some(output), None],
+        closes_stdin: false,
+    });
+    Some((hub, client))
+}
+
 struct Keeper {
     begin: Instant,
     events: Events,
+    /// What moves the bytes of its terminal.
+    relay: Option<(Hub, ClientId)>,
     command: Container,
     console: Option<OwnedFd>,
+    /// The other side of a terminal whose bytes it moves: while that is open, a command that closes its own for a while has
+    /// not ended its output.
+    peer: Option<OwnedFd>,
     client: Option<OwnedFd>,
     streams: [Option<OwnedFd>; 2],
     terminal: Option<(OwnedFd, Saved)>,
@@ -139,16 +178,19 @@ enum Source {
     Client,
     Stream(usize),
     Console,
+    Hub(Port, PollFlags),
 }
+
+type Watched<'a> = (Source, BorrowedFd<'a>, PollFlags);
 
 impl Keeper {
     fn run(mut self) {
         release_stdio();
-        self.console = self.command.console.take();
         let pid = self.command.pid;
         // Before anybody is told: who has started it sees its events, in this order.
         self.events.begun();
-        let console: Vec<_> = self.console.iter().map(AsFd::as_fd).collect();
+        let console = self.console.iter().filter(|_| self.relay.is_none());
+        let console: Vec<_> = console.map(AsFd::as_fd).collect();
         if let Some(client) = &self.client {
             let _ = send(client, &Event::Started { pid }, &console);
         }
@@ -159,34 +201,29 @@ impl Keeper {
 
     /// Waits for something to happen and deals with it. True: the command has ended.
     fn turn(&mut self) -> bool {
-        let watched = self.watched();
-        let mut fds: Vec<_> = watched
-            .iter()
-            .map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
-            .collect();
-        if poll(&mut fds, None).is_err() {
-            return false;
-        }
-        let ready = fds.iter().map(|fd| !fd.revents().is_empty());
-        let happened: Vec<_> = watched
-            .iter()
-            .zip(ready)
-            .filter_map(|((source, _), ready)| ready.then_some(*source))
-            .collect();
+        let mut watched = self.watched();
+        watched.push((Source::Command, self.command.pidfd.as_fd(), PollFlags::IN));
+        let happened = happened(&watched);
         happened.into_iter().any(|source| self.attend(source))
     }
 
-    fn watched(&self) -> Vec<(Source, BorrowedFd<'_>)> {
-        let mut list = vec![(Source::Command, self.command.pidfd.as_fd())];
+    /// All but the command's end.
+    fn watched(&self) -> Vec<Watched<'_>> {
+        let mut list = Vec::new();
+        let ports = self.relay.iter().flat_map(|(hub, _)| hub.watched());
+        list.extend(
+            ports.map(|(port, fd, flags)| (Source::Hub(port, PollFlags::empty()), fd, flags)),
+        );
         if let Some(client) = &self.client {
-            list.push((Source::Client, client.as_fd()));
+            list.push((Source::Client, client.as_fd(), PollFlags::IN));
             return list;
         }
         let streams = (0..).zip(&self.streams);
-        list.extend(
-            streams.filter_map(|(number, fd)| Some((Source::Stream(number), fd.as_ref()?.as_fd()))),
-        );
-        list.extend(self.console.iter().map(|fd| (Source::Console, fd.as_fd())));
+        list.extend(streams.filter_map(|(number, fd)| {
+            Some((Source::Stream(number), fd.as_ref()?.as_fd(), PollFlags::IN))
+        }));
+        let console = self.console.iter().filter(|_| self.relay.is_none());
+        list.extend(console.map(|fd| (Source::Console, fd.as_fd(), PollFlags::IN)));
         list
     }
 
@@ -203,6 +240,13 @@ impl Keeper {
             Source::Console => {
                 if dry(&self.console) {
                     self.console = None;
+                }
+            }
+            Source::Hub(port, ready) => {
+                if let Some((hub, _)) = &mut self.relay {
+                    hub.step(port, ready);
+                    // What stands for a signal has sent it: see `obey`.
+                    drop(hub.take_keys());
                 }
             }
         }
@@ -266,6 +310,9 @@ impl Keeper {
     /// The client is gone without having seen the end.
     fn lose_client(&mut self) {
         self.client = None;
+        if let Some((hub, client)) = &mut self.relay {
+            hub.remove(*client);
+        }
         if let Some((fd, saved)) = self.terminal.take() {
             saved.restore_if_abandoned(fd.as_fd());
         }
@@ -277,7 +324,8 @@ impl Keeper {
     fn finish(mut self) {
         let exited = self.exited();
         self.events.ended(&exited);
-        self.console = None;
+        (self.console, self.peer) = (None, None);
+        self.serve();
         if let Some(client) = &self.client {
             let _ = send(client, &Event::Exited(exited), &[]);
         }
@@ -289,6 +337,23 @@ impl Keeper {
             self.tied = false;
             self.lose_client();
         }
+    }
+
+    /// A client hears of the end when it has read everything that came before.
+    fn serve(&mut self) {
+        if let Some((hub, _)) = &mut self.relay {
+            hub.drain();
+        }
+        while self.client.is_some() && self.is_owed() {
+            for source in happened(&self.watched()) {
+                self.attend(source);
+            }
+        }
+    }
+
+    fn is_owed(&self) -> bool {
+        let relay = self.relay.as_ref();
+        relay.is_some_and(|(hub, client)| !hub.is_served(*client))
     }
 
     fn exited(&self) -> Exited {
@@ -309,4 +374,24 @@ impl Keeper {
             oom_killed: false,
         }
     }
+}
+
+/// Waits for one of these at least.
+fn happened(watched: &[Watched<'_>]) -> Vec<Source> {
+    let mut fds: Vec<_> = watched
+        .iter()
+        .map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags))
+        .collect();
+    if poll(&mut fds, None).is_err() {
+        return Vec::new();
+    }
+    let ready = fds.iter().map(PollFd::revents);
+    let sources = watched.iter().map(|(source, ..)| *source);
+    let sources = sources.zip(ready).filter(|(_, ready)| !ready.is_empty());
+    sources
+        .map(|(source, ready)| match source {
+            Source::Hub(port, _) => Source::Hub(port, ready),
+            other => other,
+        })
+        .collect()
 }

@@ -32,7 +32,7 @@ use peers::Peer;
 pub use reporter::tell_failure;
 use reporter::{Reporter, failure};
 use setup::Shape;
-pub(crate) use setup::release_stdio;
+pub(crate) use setup::{open_peer, release_stdio};
 
 /// The fds that a supervisor is started with (`keelbox_spec::start::fds`).
 #[derive(Debug)]

@@ -59,17 +59,23 @@ struct Before {
 }
 
 impl Before {
-    fn of(again: Option<Again>, state: BorrowedFd<'_>) -> Self {
+    /// `control` is the socket of who starts it; a container that is started again has none that it began with.
+    fn of(again: Option<Again>, control: OwnedFd, state: BorrowedFd<'_>) -> Self {
         match again {
             Some(again) => Self {
                 listener: present(again.listener),
-                peers: again.peers.into_iter().map(Peer::again).collect(),
+                peers: again
+                    .peers
+                    .into_iter()
+                    .map(Peer::again)
+                    .chain(present(control).map(Peer::first))
+                    .collect(),
                 back_off: BackOff::after(again.pause),
                 is_asked: again.is_asked,
             },
             None => Self {
                 listener: listen(state),
-                peers: Vec::new(),
+                peers: vec![Peer::first(control)],
                 back_off: BackOff::default(),
                 is_asked: false,
             },
@@ -95,24 +101,19 @@ impl Supervisor {
             shape,
             begin,
         } = parts;
-        let terminal = Some(inherited.terminal).filter(|fd| facts.tty && is_present(fd));
-        let terminal = terminal.and_then(|fd| Saved::of(&fd).map(|saved| (fd, saved)));
         // What goes through a client that it ends with is no business of this process's.
         let has_ends = !(facts.tied && life.log == Log::Passthrough);
         let end = |fd: OwnedFd| Some(fd).filter(|fd| has_ends && is_present(fd));
         let streams = inherited.drains.map(end);
         let stdin = end(inherited.stdin);
         let sink = Sink::open(&life, leftovers.id(), inherited.data.as_fd());
-        let (mut hub, mut kept) = (None, [None, None]);
-        if life.log == Log::Passthrough {
-            kept = streams;
+        let (hub, streams) = if life.log == Log::Passthrough {
+            (None, streams)
         } else {
-            hub = Some(make_hub(&container, stdin, streams, sink));
-        }
-        // A container that is started again has no client that it began with.
-        let first = Some(inherited.control).filter(|fd| again.is_none() || is_present(fd));
-        let first = first.map(Peer::first);
-        let before = Before::of(again, inherited.state.as_fd());
+            let hub = make_hub(&container, stdin, streams, sink);
+            (Some(hub), [None, None])
+        };
+        let before = Before::of(again, inherited.control, inherited.state.as_fd());
         let limit = Some(life.timeout).filter(|limit| *limit > 0);
         Self {
             begin,
@@ -121,12 +122,12 @@ impl Supervisor {
             joins: facts.joins,
             peer: container.console.as_ref().and_then(open_peer),
             container,
-            peers: before.peers.into_iter().chain(first).collect(),
+            peers: before.peers,
             listener: before.listener,
             hub,
-            streams: kept,
+            streams,
             shape,
-            terminal,
+            terminal: callers(inherited.terminal, facts.tty),
             replaced: None,
             phase: Phase::Running,
             timers: Timers::with_limit(limit.map(|limit| begin + Duration::from_millis(limit))),
@@ -164,6 +165,13 @@ impl Supervisor {
             self.hub = Some(make_hub(&self.container, None, streams, Sink::None));
         }
     }
+}
+
+/// The caller's terminal as it is now, for a container that has one.
+fn callers(terminal: OwnedFd, has_one: bool) -> Option<(OwnedFd, Saved)> {
+    let terminal = present(terminal).filter(|_| has_one)?;
+    let saved = Saved::of(&terminal)?;
+    Some((terminal, saved))
 }
 
 fn make_hub(
@@ -244,7 +252,7 @@ fn listen(state: BorrowedFd<'_>) -> Option<OwnedFd> {
 }
 
 /// The other side of the terminal `master`.
-fn open_peer(master: &OwnedFd) -> Option<OwnedFd> {
+pub(crate) fn open_peer(master: &OwnedFd) -> Option<OwnedFd> {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     rustix::pty::ioctl_tiocgptpeer(master, flags).ok()
 }
