@@ -89,8 +89,28 @@ test.asEach('an image of a container has its changes, and survives save and load
   t.deepEqual(found?.Config.Cmd, ['id']);
   t.deepEqual(found?.Config.Labels, {one: '1', two: '2'});
   t.regex(await done(t, who, ['history', 'made:1']), /why/);
+  const changed = await done(t, who, ['diff', 'source']);
+  t.is(await done(t, who, ['diff', 'made:1']), changed, 'the last layer is what the container had changed');
+  t.is(await done(t, who, ['image', 'diff', 'made:1']), changed);
+  const only = (await done(t, who, ['diff', base])).split('\n');
+  t.true(only.includes('A /etc/passwd') && only.every(line => line.startsWith('A ')), only.join('\n'));
+  t.is((await keelbox(['image', 'diff', 'source'], who)).exitCode, 1);
   await done(t, who, ['rm', 'source']);
   await done(t, who, ['rmi', '-f', 'made:1', base]);
+});
+
+test.asEach('ports that the image and the container name are named by both, and by an image of it', async (t, who) => {
+  await done(t, who, ['import', '-c', 'EXPOSE 8080 53/udp', '-', 'ports:1'], await baseTar());
+  await done(t, who, ['create', '-q', '--name', 'ports', '--expose', '70-71', 'ports:1', 'sh']);
+  const ports = ['53/udp', '70/tcp', '71/tcp', '8080/tcp'];
+  const template = '{{range $port, $_ := .Config.ExposedPorts}}{{println $port}}{{end}}';
+  const named = async (...words: string[]) =>
+    (await done(t, who, ['inspect', ...words, '--format', template])).split('\n').filter(Boolean).sort();
+  t.deepEqual(await named('ports'), ports);
+  await done(t, who, ['commit', '-q', 'ports', 'ports:2']);
+  t.deepEqual(await named('--type', 'image', 'ports:2'), ports);
+  await done(t, who, ['rm', 'ports']);
+  await done(t, who, ['rmi', '-f', 'ports:1', 'ports:2']);
 });
 
 test.asEach('a running container is committed, squashed into one layer if asked', async (t, who) => {

@@ -6,7 +6,7 @@ import path from 'node:path';
 import ava, {type ExecutionContext} from 'ava';
 import {lane} from './helpers/lane';
 import {stubAddon} from './helpers/stub-addon';
-import {answered, asked, type Line, refusedStub} from './helpers/stubbed';
+import {answered, asked, type Line, refusedStub, stubbed} from './helpers/stubbed';
 
 const test = lane({host: true});
 const folder = mkdtempSync(path.join(os.tmpdir(), 'keelbox-generate-'));
@@ -71,6 +71,20 @@ test('what is asked for is in the unit', t => {
   t.deepEqual(settings(unit, 'Environment'), ['A=x%%y']);
   refusedStub(t, 'generate systemd --restart-policy often web', /expected one of no, on-success/);
   refusedStub(t, 'generate systemd nope', /there is no container "nope"/, 1);
+});
+
+test('a template has a container for each of its instances', t => {
+  const {environment} = made(t, 'host sleep 9');
+  const unit = answered(t, 'generate systemd --template --name web', environment);
+  t.regex(unit, /^# container-web@\.service\n/);
+  t.regex(
+    settings(unit, 'ExecStart')[0] ?? '',
+    / run --rm --replace --name=web-%i --cidfile=%t\/%n\.ctr-id host sleep 9$/,
+  );
+  t.deepEqual(settings(unit, 'Description'), ['keelbox container web-%i']);
+  const contradiction = stubbed('generate systemd --template --new=false web', environment);
+  t.is(contradiction.exitCode, 125);
+  t.regex(contradiction.stderr, /cannot specify both --template and --new=false/);
 });
 
 test('the same state folders are used as by whoever wrote the unit', t => {

@@ -1,10 +1,12 @@
 /** `ps`: docker's words for every state, filters, order, sizes, and our own JSON. */
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import ava, {type ExecutionContext} from 'ava';
 import {lane} from './helpers/lane';
-import {answered, refusedStub} from './helpers/stubbed';
+import {answered, refusedStub, stubCommand} from './helpers/stubbed';
 
 const test = lane({host: true});
 const folder = mkdtempSync(path.join(os.tmpdir(), 'keelbox-ps-'));
@@ -129,4 +131,18 @@ test('our own JSON says what is known, and null where nothing is', t => {
   t.like(of('sick'), {status: 'running', health: 'unhealthy', restartCount: 0, exitCode: null, error: null});
   t.like(of('torn'), {status: 'broken', error: 'config.json: \u001b[2Jno JSON', startedAt: null});
   t.like(of('host-heron'), {status: 'exited', exitCode: 7, labels: {tier: 'front', 'org.x/y': 'a=b'}, health: null});
+});
+
+test('-w lists again and again, until nobody reads', async t => {
+  const {file, args, options} = stubCommand(['ps', '-w', '0.05', '--format', '{{.Names}}'], environment());
+  const child = spawn(file, args, {...options, stdio: ['ignore', 'pipe', 'inherit']});
+  const closed = once(child, 'close');
+  let text = '';
+  for await (const chunk of child.stdout) {
+    text += chunk;
+    if (text.split('host-otter\n').length > 3) break;
+  }
+  t.false(text.includes('\u001b'), 'a pipe is no screen');
+  t.deepEqual(await closed, [0, null]);
+  for (const seconds of ['0', '-1', 'soon', '.']) refusedStub(t, ['ps', '-w', seconds], /expected a number above 0/);
 });

@@ -1,4 +1,5 @@
 /** What each flag of `run` changes about the container, and that it changes nothing else. */
+import {execFileSync} from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -44,6 +45,22 @@ test.asEach('-e sets a variable, passes one on, and leaves out what is not set',
   const lines = stdout.split('\n');
   for (const line of ['A=1', 'B=', 'C=x=y z', 'GIVEN=from outside']) t.true(lines.includes(line), line);
   t.notRegex(stdout, /KEELBOX_NOT_SET/);
+});
+
+const zones = {name: 'tzdata', isThere: () => existsSync('/usr/share/zoneinfo/Asia/Tokyo')};
+
+test.needing(zones, busybox).asEach('--tz gives the container another time zone', async (t, who) => {
+  const zone = async (tz: string, ...root: string[]) =>
+    (await keelbox(['run', '--rm', '-q', '--tz', tz, ...root, 'date', '+%Z'], who)).stdout;
+  t.is(await zone('Asia/Tokyo', 'host'), 'JST\n');
+  t.is(await zone('Asia/Tokyo', '--rootfs', `${await busyboxRoot(who)}:O`), 'JST\n', 'also where there was none');
+  const here = execFileSync('date', ['+%Z'], {env: {PATH: process.env.PATH ?? ''}, encoding: 'utf8'});
+  t.is(await zone('local', 'host'), here);
+  for (const tz of ['Mars/Phobos', '../passwd', '/etc/passwd', 'Asia', '']) {
+    const {exitCode, stderr} = await keelbox(['run', '--rm', '--tz', tz, 'host', 'true'], who);
+    t.is(exitCode, 125, tz);
+    t.regex(stderr, /invalid value ".*" for --tz/);
+  }
 });
 
 test.asEach('-e wins over an environment file, and both over the defaults', async (t, who) => {

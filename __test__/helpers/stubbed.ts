@@ -14,12 +14,18 @@ export interface Outcome {
 /** The words of a command line; one with spaces in its words comes as a list. */
 export type Line = string | readonly string[];
 
-export function stubbed(line: Line, environment: Record<string, string> = {}): Outcome {
+/** How it is started, without starting it. */
+export function stubCommand(line: Line, environment: Record<string, string> = {}) {
   const words = typeof line === 'string' ? line.split(' ') : line;
   const env = {PATH: process.env.PATH ?? '', KEELBOX_NATIVE: stubAddon(), STUB_NOW: String(Date.now()), ...environment};
-  const {status, stdout, stderr} = spawnSync(process.execPath, ['--', path.resolve('dist/cli.cjs'), ...words], {
-    env,
-    cwd: os.tmpdir(),
+  const args = ['--', path.resolve('dist/cli.cjs'), ...words];
+  return {file: process.execPath, args, options: {env, cwd: os.tmpdir()}};
+}
+
+export function stubbed(line: Line, environment: Record<string, string> = {}): Outcome {
+  const {file, args, options} = stubCommand(line, environment);
+  const {status, stdout, stderr} = spawnSync(file, args, {
+    ...options,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
   });

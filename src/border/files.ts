@@ -80,6 +80,8 @@ export interface FilesNative {
   files(reference: string, call: FileCall): Promise<unknown>;
   /** Sorted by path. */
   diffContainer(reference: string): Promise<Change[]>;
+  /** What the last layer of an image has changed in those below it, by path. */
+  diffImage(reference: string): Promise<Change[]>;
   commitContainer(request: CommitRequest): Promise<Committed>;
   /** The processes of a running container. No descriptors: docker's columns. */
   top(reference: string, descriptors: string[]): ProcessList;

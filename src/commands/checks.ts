@@ -34,6 +34,11 @@ export const isInteger = expected('a whole number, perhaps negative', value => /
 
 export const isWholeNumber = expected('a whole number', value => /^\d+$/.test(value));
 
+export const isPositiveNumber = expected(
+  'a number above 0',
+  value => /^\d{0,6}(\.\d{1,3})?$/.test(value) && Number(value) > 0,
+);
+
 export const isDuration = expected(
   'a duration, such as 30s, 1m30s or 500ms',
   value => parseDuration(value) !== undefined,

@@ -18,7 +18,6 @@ const laterVerbs: Readonly<Record<string, string>> = {
   'build, image build, buildx build, builder build': 'Build an image from a Containerfile or Dockerfile',
   search: 'Search a registry for images',
   'image tree': 'Show the layers of an image as a tree',
-  'image diff': 'Show what differs between two images',
   'image mount': 'Mount an image',
   'image unmount': 'Unmount an image',
   'image sign': 'Sign an image',

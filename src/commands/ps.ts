@@ -2,8 +2,9 @@ import {engine} from '../engine';
 import type {ContainerSummary} from '../native';
 import {formatColumns} from '../output/columns';
 import {formats} from '../output/formats';
-import {writeOut} from '../output/write';
-import {isOneOf, isWholeNumber} from './checks';
+import {isTerminal} from '../output/terminal';
+import {canWriteOut, writeOut} from '../output/write';
+import {isOneOf, isPositiveNumber, isWholeNumber} from './checks';
 import {sizesById} from './container/sizes';
 import {defineCommand, type OptionTable, type OptionValues} from './definition';
 import {filterHelp, impliesAll, psFilters} from './ps/filters';
@@ -45,6 +46,14 @@ const options = {
     group: 'Output',
     help: "A table, docker's JSON (one object per line), or a Go template: '{{.ID}} {{.Names}}', 'table {{.Names}}'",
   },
+  watch: {
+    kind: 'value',
+    short: 'w',
+    value: 'SECONDS',
+    group: 'Output',
+    help: 'Again and again, with so many seconds between, until Ctrl-C',
+    check: isPositiveNumber,
+  },
   json: {kind: 'boolean', group: 'Output', help: 'One JSON array in the schema of keelbox, which only ever grows'},
 } as const satisfies OptionTable;
 
@@ -57,19 +66,29 @@ export const psCommand = defineCommand({
   examples: [
     {command: 'keelbox ps -a', text: 'all containers, also those that have ended'},
     {command: "keelbox ps -a --filter status=exited --format '{{.Names}}'", text: 'names, of those that have ended'},
+    {command: 'keelbox ps -w 2', text: 'look again every two seconds'},
     {command: 'keelbox rm -f $(keelbox ps -aq)', text: 'remove every one'},
   ],
   positionals: {usage: '', min: 0, max: 0},
   options,
   later: {
     boolean: 'external sync pod/p namespace ns',
-    value: 'watch/w',
   },
   execute(options) {
+    if (options.watch !== undefined) return watch(options, Number(options.watch));
     writeOut(render(choose(options), options));
     return 0;
   },
 });
+
+/** On a terminal each list takes the place of the one before; elsewhere it follows. Ends when nobody reads it any more. */
+async function watch(options: PsOptions, seconds: number): Promise<number> {
+  // Loaded here because nothing else needs it.
+  const {setTimeout: sleep} = require('node:timers/promises') as typeof import('node:timers/promises');
+  const home = isTerminal(1) ? '\u001b[H\u001b[J' : '';
+  while (canWriteOut(home + render(choose(options), options))) await sleep(seconds * 1000);
+  return 0;
+}
 
 /** Newest first, as docker has them. */
 function choose(options: PsOptions): ContainerSummary[] {

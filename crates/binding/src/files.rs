@@ -18,6 +18,14 @@ pub fn diff_container(reference: String) -> Result<AsyncTask<EngineTask>> {
     }))
 }
 
+/// What the last layer of an image has changed in those below it, by path.
+#[napi(ts_return_type = "Promise<object[]>")]
+pub fn diff_image(reference: String) -> Result<AsyncTask<EngineTask>> {
+    Ok(EngineTask::start(move |roots| {
+        keelbox_engine::diff_image(roots, &reference)
+    }))
+}
+
 /// Makes an image of a container.
 #[napi(ts_args_type = "request: object", ts_return_type = "Promise<object>")]
 pub fn commit_container(env: &Env, request: Object<'_>) -> Result<AsyncTask<EngineTask>> {

@@ -1,4 +1,4 @@
-//! What a container has changed in its root directory.
+//! What a container has changed in its root directory, and a layer in those below it.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::action::Found;
 use crate::export::RootRecord;
+use crate::images;
 use crate::pack::{Tree, pack};
 use crate::roots::Roots;
 use crate::store::{internal, open_directory};
@@ -47,8 +48,31 @@ impl Part {
 /// No such container (exit code 1), one that has no writable layer on disk, or a layer that cannot be read.
 pub fn diff(roots: &Roots, reference: &str) -> Result<Vec<Change>, Failure> {
     let found = Found::look_up(roots, reference)?;
+    list(parts(roots, &found)?)
+}
+
+/// What the last layer of an image has changed in those below it, by path.
+///
+/// # Errors
+///
+/// No such image (exit code 1), or a layer that cannot be read.
+pub fn diff_image(roots: &Roots, reference: &str) -> Result<Vec<Change>, Failure> {
+    // Until they are read, nobody removes them.
+    let _held = images::hold(roots)?;
+    let image = images::describe_image(roots, reference).map_err(|failure| failure.exit_code(1))?;
+    let mut layers = image.layers.into_iter().rev();
+    let path = |layer: images::LayerDescription| PathBuf::from(layer.path);
+    let last = layers.next().map(|last| Part {
+        prefix: String::new(),
+        upper: path(last),
+        lower: layers.map(path).collect(),
+    });
+    list(last.into_iter().collect())
+}
+
+fn list(parts: Vec<Part>) -> Result<Vec<Change>, Failure> {
     let mut changes = Vec::new();
-    for part in parts(roots, &found)? {
+    for part in parts {
         let open = part.open()?;
         let fds: Vec<_> = open.iter().map(AsFd::as_fd).collect();
         let list = scratch()?;

@@ -56,7 +56,7 @@ pub use action::{Action, Condition, act};
 pub use attach::{AttachRequest, ClientOptions, prepare_attach};
 pub use client::attach;
 pub use commit::{CommitRequest, Committed, commit};
-pub use diff::{Change, diff};
+pub use diff::{Change, diff, diff_image};
 pub use events::ContainerEvent;
 pub use exec::{ExecRequest, exec, exec_detached};
 pub use export::export;

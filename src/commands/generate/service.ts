@@ -13,6 +13,8 @@ export interface UnitOptions {
   /** What it calls the container. */
   reference: string;
   isNew: boolean;
+  /** It has instances, whose name systemd puts in the place of `%i`. */
+  isTemplate: boolean;
   restart?: string | undefined;
   restartSec?: string | undefined;
   /** Seconds until SIGKILL. */
@@ -30,7 +32,7 @@ export function serviceUnit(container: ContainerDetails, options: UnitOptions): 
     {
       name: 'Unit',
       settings: [
-        ['Description', `keelbox container ${container.name}`],
+        ['Description', `keelbox container ${container.name}${options.isTemplate ? '-%i' : ''}`],
         ['Wants', ['network-online.target', ...wants].join(' ')],
         ['Requires', requires.length > 0 ? requires.join(' ') : undefined],
         ['After', ['network-online.target', ...after].join(' ')],
@@ -68,10 +70,11 @@ function commandsOf({keelbox, reference, time}: UnitOptions): [string, string][]
   ];
 }
 
-function commandsOfNew({name, request}: ContainerDetails, {keelbox, time}: UnitOptions): [string, string][] {
-  // systemd's own words, which must not be quoted: the unit's runtime directory and name.
+function commandsOfNew({name, request}: ContainerDetails, options: UnitOptions): [string, string][] {
+  const {keelbox, time, isTemplate} = options;
+  // systemd's own words, which must not be quoted: the unit's runtime directory and name; the instance.
   const file = '%t/%n.ctr-id';
-  const start = commandLine([...keelbox, 'run', '--rm', '--replace', `--name=${name}`]);
+  const start = commandLine([...keelbox, 'run', '--rm', '--replace', `--name=${name}`]) + (isTemplate ? '-%i' : '');
   const stop = commandLine([...keelbox, 'stop', '--ignore', ...timeWords(time)]);
   const remove = commandLine([...keelbox, 'rm', '-f', '--ignore']);
   return [

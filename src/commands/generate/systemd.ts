@@ -1,5 +1,6 @@
 import {writeFileSync} from 'node:fs';
 import {resolve} from 'node:path';
+import {KeelboxError} from '../../errors/keelbox-error';
 import type {ContainerDetails} from '../../native';
 import {writeOut} from '../../output/write';
 import {isInteger, isOneOf, isWholeNumber} from '../checks';
@@ -11,6 +12,11 @@ import {serviceUnit, type UnitOptions} from './service';
 
 const options = {
   new: {kind: 'boolean', group: 'Options', help: 'Make the container at each start, and remove it when it ends'},
+  template: {
+    kind: 'boolean',
+    group: 'Options',
+    help: 'A unit for any number of instances, NAME@INSTANCE, each with a container of its own; says --new too',
+  },
   name: {kind: 'boolean', short: 'n', group: 'Options', help: "Its name in the unit's name and words, not its id"},
   files: {kind: 'boolean', short: 'f', group: 'Output', help: 'Into a file in this directory; prints its path'},
   quadlet: {kind: 'boolean', group: 'Output', help: "A .container file of podman's Quadlet"},
@@ -64,11 +70,15 @@ export const generateSystemdCommand = defineCommand({
       text: 'then systemctl enable --now web',
     },
     {command: 'keelbox generate systemd --new --files --name web', text: 'a new container at each start'},
+    {
+      command: 'keelbox generate systemd --template --name web > /etc/systemd/system/web@.service',
+      text: 'then systemctl start web@1 web@2',
+    },
     {command: 'keelbox generate systemd --quadlet web', text: 'for podman'},
   ],
   positionals: {usage: 'CONTAINER', min: 1, max: 1},
   options,
-  later: {boolean: 'template', value: 'start-timeout pod-prefix format'},
+  later: {value: 'start-timeout pod-prefix format'},
   execute(flags, {positionals: [reference = ''], environment}) {
     const container = detailsOf(reference);
     const {file, text} = flags.quadlet ? quadlet(container, flags) : service(container, flags, environment);
@@ -84,13 +94,21 @@ function quadlet(container: ContainerDetails, flags: Options) {
 }
 
 function service(container: ContainerDetails, flags: Options, environment: CommandContext['environment']) {
+  const isTemplate = flags.template === true;
+  if (isTemplate && flags.new === false) {
+    throw new KeelboxError('ERR_KEELBOX_USAGE', 'conflicting options: cannot specify both --template and --new=false', {
+      hint: 'leave one out: each instance of a template is a container of its own',
+    });
+  }
   const reference = flags.name || flags.new ? container.name : container.id;
   const shown = flags.name ? container.name : container.id;
-  const file = `${flags['container-prefix'] ?? 'container'}${flags.separator ?? '-'}${shown}.service`;
+  const prefix = `${flags['container-prefix'] ?? 'container'}${flags.separator ?? '-'}`;
+  const file = `${prefix}${shown}${isTemplate ? '@' : ''}.service`;
   const unit: UnitOptions = {
     keelbox: ownWords(environment),
     reference,
-    isNew: flags.new === true,
+    isNew: flags.new === true || isTemplate,
+    isTemplate,
     restart: flags['restart-policy'],
     restartSec: flags['restart-sec'],
     time: flags.time,

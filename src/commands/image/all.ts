@@ -1,5 +1,6 @@
 /** The verbs for images that nobody waits for by the millisecond. */
 import type {CommandDefinition} from '../definition';
+import {imageDiffCommand} from '../diff';
 import {imageExistsCommand} from './exists';
 import {historyCommand} from './history';
 import {importCommand} from './import';
@@ -19,6 +20,7 @@ export const imageCommands: readonly CommandDefinition[] = [
   tagCommand,
   untagCommand,
   historyCommand,
+  imageDiffCommand,
   imagePruneCommand,
   imageExistsCommand,
   imageInspectCommand,

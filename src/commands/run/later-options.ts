@@ -17,5 +17,5 @@ export const laterRunOptions: LaterOptions = {
     health-startup-retries health-startup-success health-startup-timeout image-volume init-ctr init-path
     ip ip6 isolation kernel-memory mac-address memory/m memory-high memory-reservation memory-swap
     memory-swappiness os pids-limit platform pod pod-id-file preserve-fd preserve-fds pull rdt-class retry
-    retry-delay runtime sched sdnotify seccomp-policy shm-size-systemd systemd tz variant`,
+    retry-delay runtime sched sdnotify seccomp-policy shm-size-systemd systemd variant`,
 };

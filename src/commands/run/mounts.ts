@@ -2,16 +2,19 @@
 import type {MountRequest, TmpfsMount} from '../../native';
 import {absoluteTarget} from './mounts/ends';
 import {fromMount} from './mounts/mount-flag';
+import {fromTimeZone} from './mounts/time-zone';
 import {fromVolume} from './mounts/volume-flag';
 
 export interface MountFlags {
   volume: readonly string[];
   mount: readonly string[];
   tmpfs: readonly string[];
+  tz: string | undefined;
 }
 
 export function collectMounts(flags: MountFlags): MountRequest[] {
-  return [...flags.volume.map(fromVolume), ...flags.mount.map(fromMount), ...flags.tmpfs.map(fromTmpfs)];
+  const zone = flags.tz === undefined ? [] : [fromTimeZone(flags.tz)];
+  return [...flags.volume.map(fromVolume), ...flags.mount.map(fromMount), ...flags.tmpfs.map(fromTmpfs), ...zone];
 }
 
 function fromTmpfs(text: string): TmpfsMount {

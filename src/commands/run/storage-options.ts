@@ -28,6 +28,12 @@ export const storageOptions = {
     group: 'Files',
     help: 'Mount what another container has mounted',
   },
+  tz: {
+    kind: 'value',
+    value: 'ZONE',
+    group: 'Files',
+    help: "The time zone: local (this machine's), or a name such as Europe/Berlin",
+  },
   'volume-driver': {
     kind: 'value',
     value: 'local',
