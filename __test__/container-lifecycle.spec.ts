@@ -96,6 +96,8 @@ test.asEach('restart is a new process in the same container', async (t, who) => 
   const pid = await ok(t, options, 'inspect -f {{.State.Pid}} again');
   t.is(await ok(t, options, 'restart again'), 'again');
   t.not(await ok(t, options, 'inspect -f {{.State.Pid}} again'), pid);
+  const told = await ok(t, options, 'events --stream=false --filter container=again --format {{.Action}}');
+  t.deepEqual(told.split('\n'), ['create', 'start', 'kill', 'die', 'stop', 'start', 'restart']);
   await ok(t, options, 'stop again');
   await ok(t, options, 'restart again');
   t.is(await state(t, options, 'again'), 'running');

@@ -175,6 +175,25 @@ testBoth('--init, a command’s own user and environment work', async (t, who) =
   t.is(await answer(t, script, flags, HOST, who), '1000\n1001\nb\nkeelbox-init\nCapEff:\t0000000000000000\n');
 });
 
+testBoth('files of a container that does not run are copied, and it finds them when it starts', async (t, who) => {
+  const [folder, name] = [folderFor(who), `resting-${who.asUser}`];
+  const run = async (...args: string[]) => {
+    const result = await onOldKernel(args, {...who, cwd: folder});
+    t.is(result.exitCode, 0, `${args.join(' ')}\n${result.stderr}`);
+    return result.stdout;
+  };
+  const roots = [HOST, ...(who.asUser ? [] : [['--rootfs', `${await busyboxRoot()}:O`]])];
+  for (const root of roots) {
+    const inside = root === HOST ? '/srv' : '/etc';
+    await run('create', '-q', '--name', name, ...root, '--', 'sh', '-c', `cd ${inside}; cat file; echo out > out`);
+    await run('cp', 'file', `${name}:${inside}`);
+    t.is(await run('start', '-a', name), 'text\n');
+    await run('cp', `${name}:${inside}/out`, 'out');
+    t.is(readFileSync(path.join(folder, 'out'), 'utf8'), 'out\n');
+    await run('rm', name);
+  }
+});
+
 testBoth('as many at once as one after the other', async (t, who) => {
   const all = await Promise.all(
     [1, 2, 3].map(number => onOldKernel(['run', '--rm', '-q', ...HOST, '--', 'echo', `${number}`], who)),

@@ -138,6 +138,17 @@ impl<'a> Planned<'a> {
 }
 
 impl Planned<'_> {
+    fn contents<'b>(&'b self, roots: &'b Roots, place: &'b Place) -> Contents<'b> {
+        Contents {
+            roots,
+            request: self.request.request.as_ref(),
+            place,
+            image: &self.image,
+            plan: &self.plan,
+            planned: &self.place,
+        }
+    }
+
     fn life(&self) -> Result<Life, Failure> {
         let (request, image) = (self.request.request.as_ref(), &self.image);
         let mut life = life(request, image, "")?;
@@ -378,14 +389,7 @@ fn fill(
     planned: &Planned<'_>,
     purpose: Purpose<'_>,
 ) -> Result<String, (Failure, Option<String>)> {
-    let contents = Contents {
-        roots,
-        request: planned.request.request.as_ref(),
-        place,
-        image: &planned.image,
-        plan: &planned.plan,
-        planned: &planned.place,
-    };
+    let contents = planned.contents(roots, place);
     let name = match purpose {
         Purpose::Run => contents.make(true)?,
         Purpose::Create => contents.make(false)?,

@@ -4,7 +4,7 @@
 //! each layout and kept in the store.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, lchown, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -147,39 +147,6 @@ impl Layout {
             .collect();
         parts.join("+")
     }
-}
-
-/// The skeleton once more, in place of the writable layer of the container whose data directory is `data`, owned by its root.
-///
-/// # Errors
-///
-/// The store cannot be written.
-pub(crate) fn copy(skeleton: &Path, data: &Path, owner: u32) -> Result<(), Failure> {
-    let (upper, _) = keelbox_spec::plan::layer_names("");
-    let to = data.join(upper);
-    if to.exists() {
-        return Ok(());
-    }
-    copy_tree(skeleton, &to, owner).map_err(|error| store_failure("make", &to, &error))
-}
-
-/// Directories and links only: a skeleton has nothing else.
-fn copy_tree(from: &Path, to: &Path, owner: u32) -> std::io::Result<()> {
-    let kind = fs::symlink_metadata(from)?;
-    if kind.is_symlink() {
-        symlink(fs::read_link(from)?, to)?;
-    } else {
-        fs::create_dir(to)?;
-        fs::set_permissions(to, kind.permissions())?;
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            copy_tree(&entry.path(), &to.join(entry.file_name()), owner)?;
-        }
-    }
-    if owner == 0 {
-        return Ok(());
-    }
-    lchown(to, Some(owner), Some(owner))
 }
 
 /// Made under another name first: a skeleton is whole or not there.

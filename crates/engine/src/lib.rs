@@ -37,6 +37,7 @@ mod namespaces;
 mod outer;
 mod outputs;
 mod pack;
+mod plain_root;
 mod plan_view;
 mod remove;
 mod roots;

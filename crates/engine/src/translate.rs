@@ -8,7 +8,7 @@ mod storage;
 use keelbox_spec::describe::describe;
 use keelbox_spec::failure::{Code, Failure};
 use keelbox_spec::op::{Command, MapWriter, Op};
-use keelbox_spec::plan::{DATA_SLOT, Plan, PlanStep};
+use keelbox_spec::plan::{DATA_SLOT, PlanStep};
 use keelbox_sys::Errno;
 
 use crate::attempt::Refused;
@@ -16,11 +16,17 @@ use crate::fallback::Lack;
 use crate::outer;
 
 /// What a failed step means.
-pub(crate) fn refusal(plan: &Plan, index: u32, call: &str, errno: i32, note: &str) -> Refused {
+pub(crate) fn refusal(
+    steps: &[PlanStep],
+    index: u32,
+    call: &str,
+    errno: i32,
+    note: &str,
+) -> Refused {
     let errno = Errno::from_raw(errno);
     let step = usize::try_from(index)
         .ok()
-        .and_then(|index| plan.steps.get(index));
+        .and_then(|index| steps.get(index));
     let Some(step) = step else {
         let failure = Failure::new(
             Code::Runtime,

@@ -27,6 +27,8 @@ pub struct ImageConfig {
     pub root: Root,
     /// Directories that get a volume each when the user mounts nothing there.
     pub volumes: Vec<String>,
+    /// Ports that it listens on, `80/tcp`. Data, for those who ask.
+    pub exposed_ports: Vec<String>,
     /// The signal that ends it: a name or a number.
     pub stop_signal: Option<String>,
     /// How to find out whether it is well.

@@ -61,13 +61,6 @@ pub enum Request {
         /// Until SIGKILL.
         milliseconds: Option<u64>,
     },
-    /// End it, and start it again with a clean slate: not counted as a restart of its policy's.
-    Again {
-        /// As for `Stop`.
-        signal: i32,
-        /// As for `Stop`.
-        milliseconds: Option<u64>,
-    },
     /// Freeze every process of it (true), or let them go on. `Answer` when that is so.
     Freeze(bool),
     /// It has another name now. `Answer` 0.

@@ -8,7 +8,7 @@ use keelbox_spec::image::ImageConfig;
 use keelbox_spec::life;
 use keelbox_spec::request::{MountRequest, RunRequest};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Found;
 use crate::config::{self, Exit};
@@ -136,6 +136,8 @@ fn image_of(
 }
 
 fn image_json(image: &ImageConfig) -> Value {
+    let ports = image.exposed_ports.iter();
+    let ports: Map<_, _> = ports.map(|port| (port.clone(), json!({}))).collect();
     json!({
         "Entrypoint": image.entrypoint,
         "Cmd": image.cmd,
@@ -144,6 +146,7 @@ fn image_json(image: &ImageConfig) -> Value {
         "User": image.user,
         "StopSignal": image.stop_signal,
         "Volumes": image.volumes,
+        "ExposedPorts": ports,
         "Labels": image.labels,
         "Healthcheck": image.healthcheck.test,
     })

@@ -86,8 +86,9 @@ pub(crate) fn stop(roots: &Roots, found: &Found, ending: Ending) -> Result<(), F
 /// Ends it if it runs, and starts it.
 pub(crate) fn restart(roots: &Roots, found: &Found, ending: Ending) -> Result<(), Failure> {
     stop(roots, found, ending)?;
+    start::start(roots, found)?;
     crate::event::record(roots, "restart", &found.id);
-    start::start(roots, found)
+    Ok(())
 }
 
 /// Sends a signal to its first process. What ends it is not followed by a restart.

@@ -13,7 +13,7 @@ use crate::config::{self, Config};
 use crate::export::RootRecord;
 use crate::roots::Roots;
 use crate::store::Place;
-use crate::{binaries, host_root, images, names};
+use crate::{binaries, images, names, plain_root};
 
 /// Everything that it is made from.
 #[derive(Clone, Copy)]
@@ -38,8 +38,7 @@ impl Contents<'_> {
         } = self;
         let name = names::claim(roots, request.name.as_deref(), &image.name, &place.id)
             .map_err(|failure| (failure, None))?;
-        self.make_layers()
-            .and_then(|()| self.make_plain_root())
+        self.make_root()
             .and_then(|()| place.write_config(&self.config(&name, begun)))
             .map_err(|failure| (failure, Some(name.clone())))?;
         Ok(name)
@@ -47,8 +46,7 @@ impl Contents<'_> {
 
     /// For one that is there: what this start needs besides what it has.
     pub(super) fn renew(self, old: &Config) -> Result<String, Failure> {
-        self.make_layers()?;
-        self.make_plain_root()?;
+        self.make_root()?;
         let config = Config {
             created_at: old.created_at,
             image: old.image.clone(),
@@ -60,6 +58,12 @@ impl Contents<'_> {
         };
         self.place.write_config(&config)?;
         Ok(old.name.clone())
+    }
+
+    /// What the root is written to.
+    pub(super) fn make_root(self) -> Result<(), Failure> {
+        self.make_layers()?;
+        self.make_plain_root()
     }
 
     fn make_layers(self) -> Result<(), Failure> {
@@ -75,11 +79,10 @@ impl Contents<'_> {
         Ok(())
     }
 
-    /// For the image `host` where nothing can be laid over its skeleton.
     fn make_plain_root(self) -> Result<(), Failure> {
         match &self.image.root {
             Root::Host(host) if plan::has_plain_root(self.planned.without) => {
-                host_root::copy(&host.skeleton, &self.place.data_path, self.planned.base)
+                plain_root::make(&host.skeleton, &self.place.data_path, self.planned.base)
             }
             _ => Ok(()),
         }

@@ -43,7 +43,7 @@ pub(super) fn hear(
                 call,
                 errno,
                 note,
-            } => return Err(translate::refusal(plan, index, &call, errno, &note)),
+            } => return Err(translate::refusal(&plan.steps, index, &call, errno, &note)),
             _ => {}
         }
     }

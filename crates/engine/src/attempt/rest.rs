@@ -3,7 +3,6 @@
 use std::os::fd::OwnedFd;
 
 use keelbox_spec::failure::Failure;
-use keelbox_spec::op::Op;
 use keelbox_spec::plan::{self, PlanStep};
 use keelbox_spec::request::{ConfinementRequest, NamespacesRequest, RunRequest};
 
@@ -27,7 +26,7 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// Plans its start again, without what only a command needs.
+    /// Plans its start again, without what only a command needs, and without what `fallback` does without.
     ///
     /// # Errors
     ///
@@ -36,22 +35,14 @@ impl Rest {
         roots: &Roots,
         config: &Config,
         request: &RunRequest,
+        fallback: &Fallback,
     ) -> Result<Self, Failure> {
-        let request = quiet(request);
-        let fallback = Fallback::default();
-        let planned = Planned::make(roots, &request, &fallback, Purpose::Again(config))?;
+        let request = quiet(&fallback.request(request));
+        let planned = Planned::make(roots, &request, fallback, Purpose::Again(config))?;
         let place = Place::make(roots, config.id.clone(), true)?;
-        for step in &planned.plan.steps {
-            if let Op::Overlay { upper, .. } = &step.op
-                && !upper.path.is_empty()
-            {
-                let name = upper.upper.to_string_lossy();
-                let prefix = name.strip_suffix("-upper").unwrap_or_default();
-                if let Err(failure) = place.make_layer(prefix) {
-                    place.release();
-                    return Err(failure);
-                }
-            }
+        if let Err(failure) = planned.contents(roots, &place).make_root() {
+            place.release();
+            return Err(failure);
         }
         let choices = &planned.plan.choices;
         Ok(Self {

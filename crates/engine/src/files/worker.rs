@@ -13,8 +13,10 @@ use keelbox_supervisor::protocol::{Event, Request};
 use keelbox_sys::Errno;
 
 use crate::action::Found;
+use crate::attempt::Refused;
 use crate::attempt::rest::Rest;
 use crate::exec::target::Target;
+use crate::fallback::Fallback;
 use crate::lifecycle::reap;
 use crate::roots::Roots;
 use crate::stdio::null;
@@ -43,7 +45,49 @@ pub(super) fn serve(
     job: &FileJob,
     data: BorrowedFd<'_>,
 ) -> Result<Serving, Failure> {
-    let entered = Entered::of(roots, reference)?;
+    let found = Found::look_up(roots, reference)?;
+    if found.is_running(roots) {
+        let target = Target::find(roots, reference)?;
+        let steps = plan::serve(&target.record, &target.place)?;
+        let entered = Entered::Running(Box::new(target), steps);
+        return begin(entered, reference, job, data).map_err(|refused| refused.failure);
+    }
+    at_rest(roots, &found, |entered| {
+        begin(entered, reference, job, data)
+    })
+}
+
+/// As for a start: what this machine refuses is done in the next plainer way.
+fn at_rest(
+    roots: &Roots,
+    found: &Found,
+    begin: impl Fn(Entered) -> Result<Serving, Refused>,
+) -> Result<Serving, Failure> {
+    let config = found.config()?;
+    let request = config.request.as_deref().ok_or_else(|| {
+        let reference = &found.reference;
+        Failure::new(
+            Code::State,
+            format!("container {reference} says nothing of what its root is made of"),
+        )
+        .hint("it was made by an earlier version: remove it, and make it again")
+    })?;
+    let mut fallback = Fallback::default();
+    loop {
+        let rest = Rest::of(roots, config, request, &fallback)?;
+        match begin(Entered::Rest(found.id.clone(), Box::new(rest))) {
+            Ok(serving) => return Ok(serving),
+            Err(refused) => fallback = fallback.next(roots, request, refused)?,
+        }
+    }
+}
+
+fn begin(
+    entered: Entered,
+    reference: &str,
+    job: &FileJob,
+    data: BorrowedFd<'_>,
+) -> Result<Serving, Refused> {
     let steps = entered.steps();
     let (base, group_base) = entered.base();
     let message = Start {
@@ -80,10 +124,10 @@ pub(super) fn serve(
     ];
     let pid = spawn::spawn(&[c"files"], &fds)?;
     drop((theirs, answers));
-    if let Err(failure) = entered.hear(&control) {
+    if let Err(refused) = entered.hear(&control) {
         drop(control);
         reap(pid);
-        return Err(failure);
+        return Err(refused);
     }
     Ok(Serving {
         reference: reference.to_owned(),
@@ -103,25 +147,6 @@ enum Entered {
 }
 
 impl Entered {
-    fn of(roots: &Roots, reference: &str) -> Result<Self, Failure> {
-        let found = Found::look_up(roots, reference)?;
-        if found.is_running(roots) {
-            let target = Target::find(roots, reference)?;
-            let steps = plan::serve(&target.record, &target.place)?;
-            return Ok(Self::Running(Box::new(target), steps));
-        }
-        let config = found.config()?;
-        let request = config.request.as_deref().ok_or_else(|| {
-            Failure::new(
-                Code::State,
-                format!("container {reference} says nothing of what its root is made of"),
-            )
-            .hint("it was made by an earlier version: remove it, and make it again")
-        })?;
-        let rest = Rest::of(roots, config, request)?;
-        Ok(Self::Rest(found.id.clone(), Box::new(rest)))
-    }
-
     fn id(&self) -> String {
         match self {
             Self::Running(target, _) => target.place.id.clone(),
@@ -160,9 +185,9 @@ impl Entered {
     }
 
     /// Waits until the process serves.
-    fn hear(&self, control: &OwnedFd) -> Result<(), Failure> {
+    fn hear(&self, control: &OwnedFd) -> Result<(), Refused> {
         let rest = match self {
-            Self::Running(target, steps) => return target.hear(control, steps).map(drop),
+            Self::Running(target, steps) => return Ok(target.hear(control, steps).map(drop)?),
             Self::Rest(_, rest) => rest,
         };
         match receive::<Event>(control)
@@ -175,22 +200,14 @@ impl Entered {
                 call,
                 errno,
                 note,
-            }) => {
-                let errno = Errno::from_raw(errno);
-                let step = usize::try_from(index)
-                    .ok()
-                    .and_then(|index| rest.steps.get(index));
-                Err(step.map_or_else(
-                    || Failure::new(Code::Runtime, format!("{call}: {}", errno.text())),
-                    |step| translate::step_failure(step, &call, errno, &note),
-                ))
-            }
+            }) => Err(translate::refusal(&rest.steps, index, &call, errno, &note)),
             Some(_) => Ok(()),
             None => Err(Failure::new(
                 Code::Runtime,
                 "the process that looks after files ended before it could begin",
             )
-            .hint("try again; if it happens again, report it with the output of keelbox info")),
+            .hint("try again; if it happens again, report it with the output of keelbox info")
+            .into()),
         }
     }
 }

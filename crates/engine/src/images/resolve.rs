@@ -115,6 +115,7 @@ pub(crate) fn image_config(roots: &Roots, name: &str) -> Result<ImageConfig, Fai
         user: given(config.user),
         root: Root::Layers(layers),
         volumes: config.volumes.into_keys().collect(),
+        exposed_ports: config.exposed_ports.into_keys().collect(),
         stop_signal: config.stop_signal,
         healthcheck: config.healthcheck.map(health).unwrap_or_default(),
         labels: config.labels,

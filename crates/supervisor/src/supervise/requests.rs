@@ -57,10 +57,6 @@ impl Supervisor {
                 self.asked.by_stop = true;
                 self.stop(signal, milliseconds);
             }
-            Request::Again {
-                signal,
-                milliseconds,
-            } => self.restart(number, signal, milliseconds),
             Request::Freeze(frozen) => {
                 let done = self.freeze(frozen);
                 self.answer(number, done);
@@ -193,29 +189,11 @@ impl Supervisor {
         self.signal(signal);
     }
 
-    fn restart(&mut self, number: usize, signal: i32, milliseconds: Option<u64>) {
-        if let Some(refusal) = self.cannot_start_again() {
-            return self.answer(number, Err(refusal));
-        }
-        self.asked.again = true;
-        self.stop(signal, milliseconds);
-    }
-
-    fn cannot_start_again(&self) -> Option<Refusal> {
-        if self.hub.is_none() {
-            let note = "its output is its client's, which cannot be had again";
-            return Some(Refusal(Errno::EOPNOTSUPP, note));
-        }
-        if self.joins && self.namespaces.is_empty() {
-            let note = "it is in namespaces of others, which are to be looked for again";
-            return Some(Refusal(Errno::EOPNOTSUPP, note));
-        }
-        None
-    }
-
-    /// Whether a policy can have its way.
+    /// Whether a policy can have its way: not when the output is a client's, which cannot be had again, nor when it is in
+    /// namespaces of others that were not kept.
     pub(super) fn can_start_again(&self) -> bool {
-        self.cannot_start_again().is_none()
+        let has_namespaces = !self.joins || !self.namespaces.is_empty();
+        self.hub.is_some() && has_namespaces
     }
 
     /// Because its health says so.
