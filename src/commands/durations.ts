@@ -1,31 +1,9 @@
 /** Go's durations (`time.ParseDuration`), as docker's users write times. */
-import {invalidArgument} from '../errors/keelbox-error';
-import {moment} from '../output/moment';
+import {duration} from '../output/moment';
 
-const units: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
-
-const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g;
-const whole = new RegExp(`^(?:${part.source})+$`);
-
-/** `1h30m`, `1.5s`, `300ms` or `0` in milliseconds. Undefined: it is no duration. */
+/** `1h30m`, `1.5s`, `300ms` or `0` in milliseconds. Undefined: it is no duration, or has a sign. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
-  if (!whole.test(text)) return undefined;
-  const parts = [...text.matchAll(part)];
-  return parts.reduce((sum, [, number, unit = '']) => sum + Number(number) * (units[unit] ?? 0), 0);
-}
-
-/** What docker takes for `until`, in milliseconds since the epoch: a duration before now, seconds, or a date. */
-export function pointInTime(text: string, now: number, flag: string): number {
-  const nanoseconds = moment(text, now);
-  if (nanoseconds !== undefined) return Number(nanoseconds / 1_000_000n);
-  throw invalidArgument(`${flag}=${text}: expected a duration such as 24h, or a date`);
+  const nanoseconds = /^[+-]/.test(text) ? undefined : duration(text);
+  return nanoseconds === undefined ? undefined : Number(nanoseconds) / 1e6;
 }

@@ -3,6 +3,7 @@ import {KeelboxError} from '../errors/keelbox-error';
 import type {ExecRequest} from '../native';
 import {type CommandContext, defineCommand, type OptionValues} from './definition';
 import {execOptions} from './exec/options';
+import {splitCapabilities} from './process-options';
 import {collectEnvironment} from './run/environment';
 import {readClient} from './run/life';
 import {readTerminal} from './run/terminal';
@@ -50,7 +51,7 @@ function buildRequest(options: OptionValues<typeof execOptions>, context: Comman
     reference,
     command,
     env: collectEnvironment(options['env-file'], options.env, context.environment),
-    capAdd: options['cap-add'].flatMap(names => names.split(',').filter(Boolean)),
+    capAdd: options['cap-add'].flatMap(splitCapabilities),
     ...terminal,
     ...(interactive !== undefined && {interactive}),
     ...(options.workdir !== undefined && {cwd: options.workdir}),

@@ -1,12 +1,12 @@
 import {existsSync} from 'node:fs';
 import {engine} from '../engine';
 import {KeelboxError} from '../errors/keelbox-error';
-import {humanSize} from '../output/size';
-import {writeOut} from '../output/write';
 import {confirm} from './confirm';
-import {deleted, type Pruned, pruneContainers} from './container/prune';
+import {pruneContainers} from './container/prune';
 import {defineCommand} from './definition';
 import {pruneImages} from './image/prune';
+import {deleted, type Pruned, printPruned, pruneFilter, pruneForce} from './prune';
+import {pruneVolumes} from './volume/prune';
 
 export const systemPruneCommand = defineCommand({
   path: ['system', 'prune'],
@@ -18,13 +18,8 @@ export const systemPruneCommand = defineCommand({
   options: {
     all: {kind: 'boolean', short: 'a', group: 'Choice', help: 'All images that no container uses'},
     volumes: {kind: 'boolean', group: 'Choice', help: 'And anonymous volumes that no container uses'},
-    filter: {
-      kind: 'list',
-      value: 'KEY=VALUE',
-      group: 'Choice',
-      help: 'label=KEY[=VALUE], label!=KEY[=VALUE], until=TIME (a duration such as 24h, or a date)',
-    },
-    force: {kind: 'boolean', short: 'f', group: 'Options', help: 'Do not ask'},
+    filter: pruneFilter,
+    force: pruneForce,
   },
   later: {boolean: 'build external'},
   async execute({all = false, volumes = false, filter, force}) {
@@ -32,7 +27,7 @@ export const systemPruneCommand = defineCommand({
     if (!confirm(warning(all, volumes), force === true, 'system prune')) return 1;
     const orphans = await findOrphans();
     const pruned: Pruned[] = [pruneContainers(filter)];
-    if (volumes) pruned.push(pruneVolumes(filter));
+    if (volumes) pruned.push(pruneVolumes(false, labelsOf(filter)));
     pruned.push(pruneImages(all, filter));
     // What is left over goes when images do; it was only seen while it was there.
     pruned.push({
@@ -42,8 +37,7 @@ export const systemPruneCommand = defineCommand({
       ),
       freed: 0,
     });
-    const freed = pruned.reduce((sum, each) => sum + each.freed, 0);
-    writeOut(`${pruned.map(({text}) => text).join('')}Total reclaimed space: ${humanSize(freed)}\n`);
+    printPruned(...pruned);
     return 0;
   },
 });
@@ -66,10 +60,8 @@ function checkFilters(filters: readonly string[], volumes: boolean): void {
   });
 }
 
-function pruneVolumes(filters: readonly string[]): Pruned {
-  const labels = filters.map(word => word.replace(/^\s*label(!?)=/, '$1'));
-  const {removed, bytes} = engine().pruneVolumes({all: false, labels});
-  return {text: deleted('Volumes', removed), freed: bytes};
+function labelsOf(filters: readonly string[]): string[] {
+  return filters.map(word => word.replace(/^\s*label(!?)=/, '$1'));
 }
 
 async function findOrphans(): Promise<string[]> {

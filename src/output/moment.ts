@@ -25,8 +25,8 @@ export function moment(text: string, now: number = Date.now()): bigint | undefin
   return epochSeconds(text) ?? date(text);
 }
 
-/** Go's form: `1h30m`, `1.5h`, `-10s`. */
-function duration(text: string): bigint | undefined {
+/** Go's form, in nanoseconds: `1h30m`, `1.5h`, `-10s`. */
+export function duration(text: string): bigint | undefined {
   const [, sign, parts = ''] = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/.exec(text) ?? [];
   if (sign === undefined) return undefined;
   let nanos = 0n;

@@ -6,8 +6,8 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use serde::Serialize;
 
-use crate::HANDLES;
 use crate::convert::{or_throw, read};
+use crate::start::HANDLES;
 
 #[derive(Serialize)]
 struct Prepared {

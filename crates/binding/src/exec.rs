@@ -1,24 +1,23 @@
 //! Commands in containers that run.
 
-use keelbox_engine::{ExecRequest, Roots, Started};
+use keelbox_engine::{ExecRequest, Roots};
 use keelbox_process::send;
 use keelbox_supervisor::protocol::Request;
 use napi::bindgen_prelude::{AsyncTask, Function, Object, Unknown};
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use crate::HANDLES;
-use crate::convert::{StartedView, or_throw, read};
-use crate::start::StartTask;
+use crate::convert::{or_throw, read};
+use crate::start::{HANDLES, StartTask, prepared, told};
 
 /// Starts a command in a container, on the caller's stdio. Blocks.
 #[napi(ts_args_type = "request: object", ts_return_type = "object")]
 pub fn exec_prepare<'env>(env: &'env Env, request: Object<'env>) -> Result<Unknown<'env>> {
     let request: ExecRequest = read(env, request)?;
-    let running = Roots::of_caller().and_then(|roots| keelbox_engine::exec(&roots, &request));
-    let running = or_throw(env, running)?;
-    let started = running.started.clone();
-    view(env, started, HANDLES.keep(running))
+    prepared(
+        env,
+        Roots::of_caller().and_then(|roots| keelbox_engine::exec(&roots, &request)),
+    )
 }
 
 /// Starts a command without a client. Blocks until it runs.
@@ -27,15 +26,7 @@ pub fn exec_detached<'env>(env: &'env Env, request: Object<'env>) -> Result<Unkn
     let request: ExecRequest = read(env, request)?;
     let started =
         Roots::of_caller().and_then(|roots| keelbox_engine::exec_detached(&roots, &request));
-    view(env, or_throw(env, started)?, 0)
-}
-
-fn view(env: &Env, started: Started, handle: u32) -> Result<Unknown<'_>> {
-    env.to_js_value(&StartedView {
-        started,
-        stdio: [-1; 3],
-        handle,
-    })
+    told(env, or_throw(env, started)?, 0)
 }
 
 /// Starts a command off the JavaScript thread; calls `onEvent` once, when it has ended.
@@ -50,9 +41,7 @@ pub fn exec_start<'env>(
 ) -> Result<AsyncTask<StartTask>> {
     let request: ExecRequest = read(env, request)?;
     let begin = move |roots: &Roots| keelbox_engine::exec(roots, &request);
-    Ok(AsyncTask::new(StartTask::new(
-        begin, &on_event, &HANDLES, false,
-    )?))
+    StartTask::begin(begin, &on_event, false)
 }
 
 /// Gives the terminal of a container or command that was started here another size. False: it is gone already.

@@ -20,9 +20,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 
 use convert::{or_throw, read};
-use start::{Handles, StartTask};
-
-static HANDLES: Handles = Handles::new();
+use start::{HANDLES, StartTask, prepared};
 
 /// Makes and starts a container on the caller's stdio; calls `onStep` for each step when `explain` is set. Blocks.
 #[napi(
@@ -43,16 +41,10 @@ pub fn prepare<'env>(
             let _ = on_step.call(step);
         }
     };
-    let running =
-        Roots::of_caller().and_then(|roots| keelbox_engine::start(&roots, &request, &mut tell));
-    let running = or_throw(env, running)?;
-    let started = running.started.clone();
-    let handle = HANDLES.keep(running);
-    env.to_js_value(&convert::StartedView {
-        started,
-        stdio: [-1; 3],
-        handle,
-    })
+    prepared(
+        env,
+        Roots::of_caller().and_then(|roots| keelbox_engine::start(&roots, &request, &mut tell)),
+    )
 }
 
 /// Replaces this process by the attach client of a container that `prepare` started. Never returns on success.
@@ -87,9 +79,7 @@ pub fn start<'env>(
     let request: RunRequest = read(env, request)?;
     let stays = request.life.stays;
     let begin = move |roots: &Roots| keelbox_engine::start(roots, &request, &mut |_| {});
-    Ok(AsyncTask::new(StartTask::new(
-        begin, &on_event, &HANDLES, stays,
-    )?))
+    StartTask::begin(begin, &on_event, stays)
 }
 
 /// Sends a signal to the container's first process. False: it is gone already.

@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use keelbox_engine::{ContainerEvent, Roots, Running};
+use keelbox_engine::{ContainerEvent, Roots, Running, Started};
 use keelbox_spec::failure::Failure;
-use napi::bindgen_prelude::{Function, Unknown};
+use napi::bindgen_prelude::{AsyncTask, Function, Unknown};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Result, Task};
 
@@ -20,6 +20,9 @@ enum Kept {
     /// Started; its control socket.
     Started(OwnedFd),
 }
+
+/// Those of this process.
+pub(crate) static HANDLES: Handles = Handles::new();
 
 /// Containers by handle. A handle is never given twice.
 pub(crate) struct Handles {
@@ -69,6 +72,25 @@ impl Handles {
     }
 }
 
+/// A container, or a command in one, that waits to be attached to: what the caller is told of it.
+pub(crate) fn prepared<'env>(
+    env: &'env Env,
+    running: std::result::Result<Running, Failure>,
+) -> Result<Unknown<'env>> {
+    let running = or_throw(env, running)?;
+    let started = running.started.clone();
+    told(env, started, HANDLES.keep(running))
+}
+
+/// What the caller is told of one that it has no pipes of.
+pub(crate) fn told(env: &Env, started: Started, handle: u32) -> Result<Unknown<'_>> {
+    env.to_js_value(&StartedView {
+        started,
+        stdio: [-1; 3],
+        handle,
+    })
+}
+
 type Tell = Box<dyn FnOnce(ContainerEvent) + Send>;
 
 type Begin = Box<dyn FnOnce(&Roots) -> std::result::Result<Running, Failure> + Send>;
@@ -77,16 +99,14 @@ type Begin = Box<dyn FnOnce(&Roots) -> std::result::Result<Running, Failure> + S
 pub struct StartTask {
     begin: Option<Begin>,
     on_event: Option<Tell>,
-    handles: &'static Handles,
 }
 
 impl StartTask {
-    pub(crate) fn new(
+    pub(crate) fn begin(
         begin: impl FnOnce(&Roots) -> std::result::Result<Running, Failure> + Send + 'static,
         on_event: &Function<'_, Unknown<'static>, Unknown<'static>>,
-        handles: &'static Handles,
         stays: bool,
-    ) -> Result<Self> {
+    ) -> Result<AsyncTask<Self>> {
         // It keeps Node's event loop alive until the container has ended; but one that stays until it is removed would keep
         // it for ever.
         let on_event: Tell = if stays {
@@ -105,11 +125,10 @@ impl StartTask {
                 on_event.call(event, ThreadsafeFunctionCallMode::NonBlocking);
             })
         };
-        Ok(Self {
+        Ok(AsyncTask::new(Self {
             begin: Some(Box::new(begin)),
             on_event: Some(on_event),
-            handles,
-        })
+        }))
     }
 }
 
@@ -133,10 +152,10 @@ impl Task for StartTask {
             ..
         } = running;
         let ours = control.try_clone()?;
-        let handle = self.handles.put(Kept::Started(ours));
-        let (handles, on_event) = (self.handles, self.on_event.take());
+        let handle = HANDLES.put(Kept::Started(ours));
+        let on_event = self.on_event.take();
         let ended = Box::new(move |event: ContainerEvent| {
-            handles.kept().remove(&handle);
+            HANDLES.kept().remove(&handle);
             if let Some(on_event) = on_event {
                 on_event(event);
             }
@@ -144,7 +163,7 @@ impl Task for StartTask {
         let watched = keelbox_engine::watch(u64::from(handle), control, supervisor, ended);
         if watched.is_err() {
             // With the last of its control sockets closed, the container ends.
-            self.handles.kept().remove(&handle);
+            HANDLES.kept().remove(&handle);
         }
         or_throw(&env, watched)?;
         let stdio = ends.map(|end| end.map_or(-1, IntoRawFd::into_raw_fd));

@@ -1,14 +1,7 @@
-import type {ImageSummary} from '../../border/images';
 import {engine} from '../../engine';
-import type {FilterTable} from '../../output/filters';
-import {formats} from '../../output/formats';
-import {hasLabel} from '../../output/labels';
-import {humanSize} from '../../output/size';
-import {writeOut} from '../../output/write';
 import {confirm} from '../confirm';
-import type {Pruned} from '../container/prune';
 import {defineCommand} from '../definition';
-import {pointInTime} from '../durations';
+import {chosen, type Pruned, printPruned, pruneFilter, pruneForce} from '../prune';
 import {removedLines} from './rmi';
 
 export const imagePruneCommand = defineCommand({
@@ -18,26 +11,20 @@ export const imagePruneCommand = defineCommand({
   positionals: {usage: '', min: 0, max: 0},
   options: {
     all: {kind: 'boolean', short: 'a', group: 'Choice', help: 'Also those with names'},
-    filter: {
-      kind: 'list',
-      value: 'KEY=VALUE',
-      group: 'Choice',
-      help: 'label=KEY[=VALUE], until=TIME (a duration such as 24h, or a date)',
-    },
-    force: {kind: 'boolean', short: 'f', group: 'Options', help: 'Do not ask'},
+    filter: pruneFilter,
+    force: pruneForce,
   },
   later: {boolean: 'external build-cache'},
   execute({all = false, filter, force}) {
     const which = all ? 'images without at least one container associated to them' : 'dangling images';
     if (!confirm(`This will remove all ${which}.`, force === true, 'image prune')) return 1;
-    const {text, freed} = pruneImages(all, filter);
-    writeOut(`${text}Total reclaimed space: ${humanSize(freed)}\n`);
+    printPruned(pruneImages(all, filter));
     return 0;
   },
 });
 
 export function pruneImages(all: boolean, filters: readonly string[]): Pruned {
-  const ids = filters.length === 0 ? undefined : choose(engine().imageList(), filters);
+  const ids = filters.length === 0 ? undefined : candidates(filters);
   const removed = engine().imagePrune({all, ...(ids && {ids})});
   const isNothing = removed.deleted.length === 0;
   return {
@@ -46,11 +33,6 @@ export function pruneImages(all: boolean, filters: readonly string[]): Pruned {
   };
 }
 
-function choose(images: readonly ImageSummary[], words: readonly string[]): string[] {
-  const now = Date.now();
-  const table: FilterTable<ImageSummary> = {
-    label: {matches: ({labels}, value) => hasLabel(labels, value), needsAll: true},
-    until: {matches: ({created}, value) => (Date.parse(created) || 0) < pointInTime(value, now, '--filter until')},
-  };
-  return images.filter(formats().readFilters(table, words)).map(({id}) => id);
+function candidates(filters: readonly string[]): string[] {
+  return chosen(engine().imageList(), filters, ({created}) => Date.parse(created) || 0).map(({id}) => id);
 }

@@ -1,6 +1,7 @@
 /** The flags of `run` and `create`. Names and short forms are docker's and podman's; the meaning of each too. */
-import {isAbsolutePath, isContainerName, isFilePath, isHostname, isOneOf, isUser} from '../checks';
+import {isContainerName, isFilePath, isHostname, isOneOf} from '../checks';
 import type {OptionTable} from '../definition';
+import {capAdd, processOptions} from '../process-options';
 import {confinementOptions} from './confinement-options';
 import {clientOptions, lifeOptions} from './life-options';
 import {namespacesOptions} from './namespaces-options';
@@ -44,37 +45,7 @@ export const createOptions = {
   },
   quiet: {kind: 'boolean', short: 'q', group: 'Container', help: 'No notices on stderr'},
 
-  interactive: {kind: 'boolean', short: 'i', group: 'Process', help: 'Connect stdin'},
-  tty: {kind: 'boolean', short: 't', group: 'Process', help: 'Give it a terminal of its own'},
-  env: {
-    kind: 'list',
-    short: 'e',
-    value: 'KEY[=VALUE]',
-    group: 'Process',
-    help: "Set a variable; KEY alone passes the caller's value on",
-  },
-  'env-file': {
-    kind: 'list',
-    value: 'FILE',
-    group: 'Process',
-    help: 'Read variables from a file, one KEY[=VALUE] a line',
-  },
-  workdir: {
-    kind: 'value',
-    short: 'w',
-    value: 'DIR',
-    group: 'Process',
-    help: 'Start in this directory',
-    check: isAbsolutePath,
-  },
-  user: {
-    kind: 'value',
-    short: 'u',
-    value: 'USER[:GROUP]',
-    group: 'Process',
-    help: 'Run as this user, by name or number',
-    check: isUser,
-  },
+  ...processOptions,
   entrypoint: {
     kind: 'value',
     value: 'COMMAND',
@@ -104,7 +75,7 @@ export const createOptions = {
     group: 'Isolation',
     help: 'Nearly no isolation: all capabilities, no seccomp, the ids of the host',
   },
-  'cap-add': {kind: 'list', value: 'CAP', group: 'Isolation', help: 'Add a Linux capability, or ALL'},
+  'cap-add': capAdd,
   'cap-drop': {kind: 'list', value: 'CAP', group: 'Isolation', help: 'Drop a Linux capability, or ALL'},
   'security-opt': {
     kind: 'list',

@@ -2,6 +2,7 @@ import {resolve} from 'node:path';
 import {KeelboxError} from '../../errors/keelbox-error';
 import type {RootRequest, RunRequest} from '../../native';
 import type {CommandContext, OptionValues} from '../definition';
+import {splitCapabilities} from '../process-options';
 import {readConfinement} from './confinement';
 import {collectEnvironment} from './environment';
 import {readLife} from './life';
@@ -109,8 +110,4 @@ function readEntrypoint(text: string): string[] {
     // Not JSON: a program whose name begins with a bracket.
   }
   return [text];
-}
-
-function splitCapabilities(text: string): string[] {
-  return text.split(',').filter(Boolean);
 }

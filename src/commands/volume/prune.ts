@@ -1,10 +1,8 @@
 import {engine} from '../../engine';
 import {invalidArgument} from '../../errors/keelbox-error';
-import {humanSize} from '../../output/size';
-import {writeOut} from '../../output/write';
 import {confirm} from '../confirm';
-import {deleted} from '../container/prune';
 import {defineCommand} from '../definition';
+import {deleted, type Pruned, printPruned, pruneForce} from '../prune';
 
 export const volumePruneCommand = defineCommand({
   path: ['volume', 'prune'],
@@ -20,7 +18,7 @@ export const volumePruneCommand = defineCommand({
       group: 'Choice',
       help: 'label=KEY[=VALUE], label!=KEY[=VALUE], all=BOOL',
     },
-    force: {kind: 'boolean', short: 'f', group: 'Options', help: 'Do not ask'},
+    force: pruneForce,
   },
   execute(options) {
     const {all: filtered, labels} = readFilters(options.filter);
@@ -28,11 +26,16 @@ export const volumePruneCommand = defineCommand({
     const which = all ? 'all volumes' : 'anonymous volumes';
     const warning = `This will remove ${which} not used by at least one container.`;
     if (!confirm(warning, options.force === true, 'volume prune')) return 1;
-    const pruned = engine().pruneVolumes({all, labels});
-    writeOut(`${deleted('Volumes', pruned.removed)}Total reclaimed space: ${humanSize(pruned.bytes)}\n`);
+    printPruned(pruneVolumes(all, labels));
     return 0;
   },
 });
+
+/** Each of `labels` is `KEY` or `KEY=VALUE`, perhaps with `!` before it for "without". */
+export function pruneVolumes(all: boolean, labels: string[]): Pruned {
+  const {removed, bytes} = engine().pruneVolumes({all, labels});
+  return {text: deleted('Volumes', removed), freed: bytes};
+}
 
 function readFilters(words: readonly string[]): {all: boolean; labels: string[]} {
   const labels: string[] = [];
