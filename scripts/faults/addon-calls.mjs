@@ -3,9 +3,9 @@ import {readdirSync, readlinkSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import path from 'node:path';
 import {Worker} from 'node:worker_threads';
-import {ROOT} from '../lib.mjs';
 
-const folder = path.join(ROOT, 'dist/native');
+const [, , count, dist] = process.argv;
+const folder = path.join(dist, 'native');
 const addon = createRequire(import.meta.url)(
   path.join(
     folder,
@@ -86,7 +86,7 @@ async function calls(count) {
 /** Workers that are ended while a call of theirs is on its way. */
 async function workers(count) {
   const code = `
-    import(${JSON.stringify(path.join(ROOT, 'dist/index.mjs'))}).then(({run}) => {
+    import(${JSON.stringify(path.join(dist, 'index.mjs'))}).then(({run}) => {
       run('host', ['true'], {onProgress() { throw new Error('in the callback'); }}).catch(() => {});
       require('node:worker_threads').parentPort.postMessage(0);
     });
@@ -102,14 +102,13 @@ async function workers(count) {
 await calls(200);
 await workers(3);
 const before = fds();
-const count = Number(process.argv[2]);
-const threw = await calls(count);
+const threw = await calls(Number(count));
 await workers(Math.ceil(count / 200));
 for (let wait = 0; wait < 50 && fds().length > before.length; wait += 1)
   await new Promise(resolve => setTimeout(resolve, 100));
 console.log(
   JSON.stringify({
-    calls: count,
+    calls: Number(count),
     threw,
     workers: Math.ceil(count / 200),
     'fds lost': Math.max(0, fds().length - before.length),

@@ -7,9 +7,9 @@ export const usual = 10_000;
 
 export async function run(lab, rounds) {
   const script = path.join(ROOT, 'scripts/faults/addon-calls.mjs');
-  const result = spawnSync(process.execPath, [script, String(rounds)], {
+  const result = spawnSync(process.execPath, [script, String(rounds), lab.dist], {
     encoding: 'utf8',
-    env: lab.environment,
+    ...lab.options,
     timeout: 600_000,
   });
   const said = result.stdout.trim().split('\n').at(-1) ?? '';

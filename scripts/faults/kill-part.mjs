@@ -8,7 +8,7 @@ export async function run(lab, rounds) {
   let bad = 0;
   for (const victim of ['supervisors', 'first processes']) {
     for (let round = 0; round < rounds; round += 1) {
-      const {stdout} = lab.keelbox(['run', '-d', 'host', 'sleep', '1000']);
+      const {stdout} = lab.keelbox(['run', '-d', 'host', ...lab.sleep]);
       const id = stdout.trim();
       const state = JSON.parse(read(`${lab.runRoot}/containers/${id}/state.json`) || '{}');
       process.kill(victim === 'supervisors' ? state.supervisor : state.pid, 'SIGKILL');

@@ -5,13 +5,13 @@ export const usual = 1000;
 
 export async function run(lab, rounds) {
   const begun = performance.now();
-  lab.keelbox(['run', '-d', 'host', 'sleep', '1000']);
+  lab.keelbox(['run', '-d', 'host', ...lab.sleep]);
   const whole = performance.now() - begun;
   lab.removeAll();
   const figures = {kills: rounds, 'had started': 0, processes: 0, states: 0, cgroups: 0, mounts: 0};
   let bad = 0;
   for (let round = 0; round < rounds; round += 1) {
-    await killAfter(lab.start(['run', '-d', 'host', 'sleep', '1000']), Math.random() * whole * 1.2);
+    await killAfter(lab.start(['run', '-d', 'host', ...lab.sleep]), Math.random() * whole * 1.2);
     figures['had started'] += lab.states().length > 0 ? 1 : 0;
     const problems = lab.removeAll();
     bad += lab.must(problems.length === 0, problems[0]);

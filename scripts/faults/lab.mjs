@@ -1,12 +1,23 @@
 /** A state folder and a control group for one fault, and what is left of them. */
 import {execFileSync, spawn, spawnSync} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync} from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {ROOT} from '../lib.mjs';
-
-const CLI = path.join(ROOT, 'dist/cli.cjs');
 
 function quietly(look, otherwise) {
   try {
@@ -19,29 +30,52 @@ function quietly(look, otherwise) {
 export const read = file => quietly(() => readFileSync(file, 'utf8'), '');
 export const list = folder => quietly(() => readdirSync(folder), []);
 
+/** `{uid, gid}` of a user by name. */
+function accountOf(user) {
+  const [uid, gid] = ['-u', '-g'].map(flag => Number(execFileSync('id', [flag, user], {encoding: 'utf8'})));
+  return {uid, gid};
+}
+
 export class Lab {
   complaints = [];
 
-  constructor(name) {
-    this.folder = mkdtempSync(path.join(os.tmpdir(), `keelbox-fault-${name}-`));
+  /** `user`: as whom the commands run; root still looks at what they leave. */
+  constructor(name, user) {
+    this.folder = realpathSync(mkdtempSync(path.join(os.tmpdir(), `keelbox-fault-${name}-`)));
+    chmodSync(this.folder, 0o755);
     this.parent = `keelbox-fault-${process.pid}`;
-    this.root = path.join(this.folder, 'root');
-    this.runRoot = path.join(this.folder, 'run');
+    this.account = user === undefined ? {} : accountOf(user);
+    // A build may replace the product meanwhile, and another user may not read it.
+    this.dist = path.join(this.folder, 'dist');
+    cpSync(path.join(ROOT, 'dist'), this.dist, {recursive: true});
+    execFileSync('chmod', ['-R', 'a+rX', this.dist]);
+    this.cli = path.join(this.dist, 'cli.cjs');
+    this.root = this.mkdir('root');
+    this.runRoot = this.mkdir('run');
+    this.home = this.mkdir('home');
+    /** What containers run: its second word tells them from all other processes. */
+    this.mark = `1000.${process.pid}`;
+    this.sleep = ['sleep', this.mark];
     this.environment = {
-      ...process.env,
+      PATH: process.env.PATH,
+      HOME: this.home,
       KEELBOX_ROOT: this.root,
       KEELBOX_RUNROOT: this.runRoot,
       KEELBOX_CGROUP_PARENT: this.parent,
     };
-    delete this.environment.NODE_EXTRA_CA_CERTS;
+  }
+
+  /** How commands are spawned. */
+  get options() {
+    return {cwd: this.home, env: this.environment, ...this.account};
   }
 
   /** A command to its end. */
   keelbox(args, options = {}) {
-    const result = spawnSync(process.execPath, [CLI, ...args], {
+    const result = spawnSync(process.execPath, ['--', this.cli, ...args], {
       encoding: 'utf8',
-      env: this.environment,
       timeout: 60_000,
+      ...this.options,
       ...options,
     });
     return {code: result.status, signal: result.signal, stdout: result.stdout ?? '', stderr: result.stderr ?? ''};
@@ -49,12 +83,13 @@ export class Lab {
 
   /** A command that runs beside this one. */
   start(args, options = {}) {
-    return spawn(process.execPath, [CLI, ...args], {stdio: 'ignore', env: this.environment, ...options});
+    return spawn(process.execPath, ['--', this.cli, ...args], {stdio: 'ignore', ...this.options, ...options});
   }
 
-  /** The same, to its end. */
-  async finish(args) {
+  /** The same, to its end. `onStart` is given the process. */
+  async finish(args, onStart = () => {}) {
     const child = this.start(args, {stdio: ['ignore', 'pipe', 'pipe']});
+    onStart(child);
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', text => {
@@ -90,6 +125,7 @@ export class Lab {
 
   processes() {
     const isOurs = pid => {
+      if (read(`/proc/${pid}/cmdline`).includes(this.mark)) return true;
       const links = list(`/proc/${pid}/fd`).map(fd => quietly(() => readlinkSync(`/proc/${pid}/fd/${fd}`), ''));
       return links.some(link => link.startsWith(this.folder)) || read(`/proc/${pid}/mountinfo`).includes(this.folder);
     };
@@ -147,7 +183,8 @@ export class Lab {
 
   mkdir(name) {
     const folder = path.join(this.folder, name);
-    mkdirSync(folder, {recursive: true});
+    mkdirSync(folder, {recursive: true, mode: 0o700});
+    if (this.account.uid !== undefined) chownSync(folder, this.account.uid, this.account.gid);
     return folder;
   }
 }

@@ -32,7 +32,7 @@ export async function run(lab, rounds) {
 }
 
 function make(lab, name, kind) {
-  lab.keelbox(['run', '-d', '--name', name, 'host', 'sleep', '1000']);
+  lab.keelbox(['run', '-d', '--name', name, 'host', ...lab.sleep]);
   if (kind === 'ended') lab.keelbox(['kill', name]);
   return lab.keelbox(['inspect', '-f', '{{.Id}}', name]).stdout.trim();
 }
@@ -65,7 +65,7 @@ function damageEach(lab, kind, name, damage, figures) {
     const isThere = lab.containers().includes(id);
     const rm = lab.keelbox(['rm', '-f', id, 'bystander']);
     figures['rm failed'] += lab.must(rm.code === 0 || !isThere, `${what}: rm ${rm.stderr.split('\n')[0]}`);
-    const orphans = lab.processes().filter(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('1000'));
+    const orphans = lab.processes().filter(pid => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(lab.mark));
     figures.orphans += lab.must(orphans.length === 0, `${what}: orphans ${orphans}`);
   }
 }

@@ -12,7 +12,7 @@ export async function run(lab, rounds) {
 async function work(lab, worker, rounds, figures) {
   for (let round = 0; round < rounds; round += 1) {
     const name = round % 2 === 0 ? `own-${worker}` : `shared-${round % 3}`;
-    const created = await lab.finish(['create', '--name', name, 'host', 'sleep', '1000']);
+    const created = await lab.finish(['create', '--name', name, 'host', ...lab.sleep]);
     if (created.code !== 0) {
       const isTaken = created.stderr.includes('ERR_KEELBOX_NAME_TAKEN') && name.startsWith('shared');
       figures[isTaken ? 'names taken' : 'failures'] += 1;

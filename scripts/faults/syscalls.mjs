@@ -2,7 +2,6 @@
 import {spawnSync} from 'node:child_process';
 import {readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
-import {ROOT} from '../lib.mjs';
 
 /** How many points are tried; 0: all. */
 export const usual = 0;
@@ -34,7 +33,7 @@ export async function run(lab, limit) {
 /** The executable alone is traced: Node's calls are not ours. A script stands in for it, which gets no environment. */
 function traced(lab, options, file) {
   const wrapper = path.join(lab.mkdir('trace'), 'keelbox-runtime');
-  const executable = path.join(ROOT, 'dist/native/keelbox-runtime');
+  const executable = path.join(lab.dist, 'native/keelbox-runtime');
   const strace = `strace -f -qqq -o '${file}' -s 0 ${options} '${executable}' "$@"`;
   writeFileSync(wrapper, `#!/bin/sh\n[ "$1" != supervise ] || exec ${strace}\nexec '${executable}' "$@"\n`, {
     mode: 0o755,
