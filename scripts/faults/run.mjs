@@ -4,10 +4,10 @@
  *
  *   node scripts/faults/run.mjs [NAME...] [--rounds N] [--as USER]
  *
- * Names: kill-run, kill-part, kill-storm, records, full-disk, storm, addon, syscalls. All of them without one. `--rounds` is
+ * Names: kill-run, kill-part, kill-storm, pid-reuse, records, full-disk, storm, addon, syscalls. All of them without one. `--rounds` is
  * how often each does what it does; without it, as often as the first line of each file says. `--as` runs the commands as
  * another user. Everything happens in a state folder and below a control group of its own, with a copy of the product as it
- * is built now. Needs a build (`npm install`), and root for full-disk and for `--as`.
+ * is built now. Needs a build (`npm install`), and root for full-disk, pid-reuse and for `--as`.
  */
 import {parseArgs} from 'node:util';
 import {fail} from '../lib.mjs';
@@ -17,6 +17,7 @@ const FAULTS = {
   'kill-run': () => import('./kill-run.mjs'),
   'kill-part': () => import('./kill-part.mjs'),
   'kill-storm': () => import('./kill-storm.mjs'),
+  'pid-reuse': () => import('./pid-reuse.mjs'),
   records: () => import('./records.mjs'),
   'full-disk': () => import('./full-disk.mjs'),
   storm: () => import('./storm.mjs'),

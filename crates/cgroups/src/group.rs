@@ -1,11 +1,13 @@
 //! One control group.
 
+use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use keelbox_spec::op::{Cgroup, CgroupEntry};
 use keelbox_sys::Errno;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// A failed step: the call, what it was about, and its errno.
 #[derive(Clone, Debug)]
@@ -121,12 +123,33 @@ pub fn empty(directory: &CStr) {
     {
         return;
     }
-    for pid in members(directory) {
-        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-            // The group's list is read just before: a number that was recycled since then is in another group, and a
-            // fork bomb meets its pids limit, so a few rounds by the caller end it.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    // A fork bomb meets its pids limit, so a few rounds by the caller end it.
+    for pids in members(directory).chunks(HELD_AT_ONCE) {
+        let held: Vec<Held> = pids.iter().copied().filter_map(Held::of).collect();
+        // A number that had become another's before its pidfd was made is not in the group's list after that.
+        let still: HashSet<i32> = members(directory).into_iter().collect();
+        for Held { pid, pidfd } in held {
+            if still.contains(&pid) {
+                let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+            }
         }
+    }
+}
+
+/// There may be more processes in a group than this one may have fds.
+const HELD_AT_ONCE: usize = 256;
+
+/// A process that can be signalled without mistaking another for it (`pidfd_open(2)`).
+struct Held {
+    pid: i32,
+    pidfd: OwnedFd,
+}
+
+impl Held {
+    /// None: it is gone, or in a pid namespace that this process does not see (0 in the list).
+    fn of(pid: i32) -> Option<Self> {
+        let pidfd = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        Some(Self { pid, pidfd })
     }
 }
 

@@ -8,9 +8,10 @@ use keelbox_spec::failure::{Code, Failure};
 use keelbox_supervisor::protocol::{Event, Exited, Request, SOCKET};
 use keelbox_sys::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::roots::Roots;
-use crate::store::open_directory;
+use crate::store::{open_directory, try_lock};
 
 /// A connection to a supervisor.
 #[derive(Debug)]
@@ -119,11 +120,17 @@ impl Control {
         while matches!(self.hear(), Ok(Some(_))) {}
     }
 
-    /// Ends a supervisor that does not answer (stopped, say). It has the other end of this socket open, so the number is its
-    /// own; its container ends with it.
-    pub(crate) fn kill_supervisor(&self) {
-        if let Ok(peer) = sockopt::socket_peercred(&self.socket) {
-            let _ = rustix::process::kill_process(peer.pid, rustix::process::Signal::KILL);
+    /// Ends a supervisor that does not answer (stopped, say), and its container with it. `state`: its state directory. It
+    /// holds the lock of that for as long as it lives, so the number was its own when the pidfd was made.
+    pub(crate) fn kill_supervisor(&self, state: &OwnedFd) {
+        let Ok(peer) = sockopt::socket_peercred(&self.socket) else {
+            return;
+        };
+        let Ok(pidfd) = pidfd_open(peer.pid, PidfdFlags::empty()) else {
+            return;
+        };
+        if !try_lock(state) {
+            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
         }
     }
 }

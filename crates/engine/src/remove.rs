@@ -110,7 +110,7 @@ fn end(roots: &Roots, id: &str) {
             let last = std::iter::repeat_with(|| control.hear())
                 .find(|event| !matches!(event, Ok(Some(_))));
             if matches!(last, Some(Err(Errno::EAGAIN))) {
-                control.kill_supervisor();
+                control.kill_supervisor(&state);
             }
         }
         if try_lock(&state) {

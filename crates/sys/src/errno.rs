@@ -52,6 +52,8 @@ impl Errno {
     pub const EBUSY: Self = Self(libc::EBUSY);
     /// Out of range.
     pub const ERANGE: Self = Self(libc::ERANGE);
+    /// No child processes.
+    pub const ECHILD: Self = Self(libc::ECHILD);
     /// No such process.
     pub const ESRCH: Self = Self(libc::ESRCH);
     /// No space left on device.

@@ -22,17 +22,25 @@ pub struct Exit {
     pub max_rss: u64,
 }
 
+/// How often a call is repeated that failed in a way that says nothing about the child.
+const TRIES: u32 = 4;
+
 /// Waits for the child that `pidfd` refers to, and reaps it (`waitid(P_PIDFD, ..., WEXITED)`).
+///
+/// Only ECHILD says that there is nothing to wait for. After any other failure, which the kernel itself does not know but a
+/// filter or a tracer around this process may make up, the child is there still, and how it ended can still be learned.
 ///
 /// # Errors
 ///
-/// ECHILD: it is not the caller's child, or reaped already.
+/// ECHILD: it is not the caller's child, or reaped already. Another: the call fails each time.
 ///
 /// See [waitid(2)](https://man7.org/linux/man-pages/man2/waitid.2.html).
 pub fn wait(pidfd: BorrowedFd<'_>) -> Result<Exit> {
+    let mut tries = 1;
     loop {
         match wait_once(pidfd) {
             Err(Errno::EINTR) => {}
+            Err(errno) if errno != Errno::ECHILD && tries < TRIES => tries += 1,
             other => return other,
         }
     }

@@ -64,7 +64,7 @@ pub(crate) fn stop(roots: &Roots, found: &Found, ending: Ending) -> Result<(), F
                 control.patience(patience);
             }
             if control.ask(&ending.request()) && control.end().is_err() {
-                control.kill_supervisor();
+                control.kill_supervisor(&state);
             }
         }
         if try_lock(&state) {
