@@ -14,7 +14,9 @@ const addon = createRequire(import.meta.url)(
 );
 
 // These wait for something, take over this process, or print where it prints.
-const LEFT_OUT = new Set(['attach', 'export', 'exportContainer', 'logsNext', 'eventsNext']);
+const LEFT_OUT = new Set(['attach', 'export', 'exportContainer', 'showLogs', 'logsNext', 'eventsNext']);
+/** What is opened is held until it is closed, by the name that it was given. */
+const CLOSES = {logsOpen: 'logsClose', eventsOpen: 'eventsClose'};
 const VALUES = [
   undefined,
   null,
@@ -75,7 +77,9 @@ async function calls(count) {
   for (let call = 0; call < count; call += 1) {
     const args = Array.from({length: Math.floor(Math.random() * 4)}, () => pick(VALUES));
     try {
-      await addon[pick(names)](...args);
+      const name = pick(names);
+      const answer = await addon[name](...args);
+      if (CLOSES[name] !== undefined) await addon[CLOSES[name]](answer);
     } catch {
       threw += 1;
     }
