@@ -19,6 +19,7 @@ use stop::Ending;
 
 use crate::collect::collect;
 use crate::config::{self, Config, State};
+use crate::control::Control;
 use crate::lifecycle;
 use crate::list::find;
 use crate::roots::Roots;
@@ -259,9 +260,9 @@ impl Found {
         })
     }
 
-    /// After `collect` a state directory is a live container's.
+    /// Its record says so, or, where that is damaged, its supervisor.
     pub(crate) fn is_running(&self, roots: &Roots) -> bool {
-        self.state(roots).is_some()
+        self.state(roots).is_some() || Control::connect(roots, &self.id).is_some()
     }
 
     pub(crate) fn is_paused(&self, roots: &Roots) -> bool {

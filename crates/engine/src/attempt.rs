@@ -395,7 +395,16 @@ fn fill(
         Purpose::Create => contents.make(false)?,
         Purpose::Again(config) => contents.renew(config).map_err(|failure| (failure, None))?,
     };
-    match planned.request.make(roots) {
+    let is_started = !matches!(purpose, Purpose::Create);
+    let made = planned.request.make(roots).and_then(|()| {
+        let kept = !planned.request.request.rm;
+        if is_started {
+            place.make_room(kept)
+        } else {
+            Ok(())
+        }
+    });
+    match made {
         Ok(()) => Ok(name),
         Err(failure) => Err((failure, Some(name))),
     }

@@ -151,13 +151,11 @@ pub(crate) fn now() -> u64 {
         .unwrap_or(0)
 }
 
-/// Writes a record, whole or not at all; what cannot be written is left as it was.
-pub(crate) fn write<T: Serialize>(directory: &Path, name: &str, record: &T) {
+/// Writes a record, whole or not at all: on an error it is left as it was.
+pub(crate) fn write<T: Serialize>(directory: &Path, name: &str, record: &T) -> std::io::Result<()> {
     let draft = directory.join(format!(".{name}.draft"));
-    let Ok(text) = serde_json::to_vec(record) else {
-        return;
-    };
-    if std::fs::write(&draft, text).is_ok() {
-        let _ = std::fs::rename(&draft, directory.join(name));
-    }
+    let text = serde_json::to_vec(record)?;
+    std::fs::write(&draft, text)
+        .and_then(|()| std::fs::rename(&draft, directory.join(name)))
+        .inspect_err(|_| drop(std::fs::remove_file(&draft)))
 }

@@ -153,9 +153,12 @@ pub(crate) fn start_again(
             if !config.begun {
                 old.exit_code = failure.exit_code;
             }
-            config::write(&data, "exit.json", &old);
-            let _ = std::fs::remove_file(&last);
-            config::write(&data, "config.json", config);
+            let _ = match config::write(&data, "exit.json", &old) {
+                Ok(()) => std::fs::remove_file(&last),
+                // On a full disk without the reason.
+                Err(_) => std::fs::rename(&last, &exit),
+            };
+            let _ = config::write(&data, "config.json", config);
         }
     }
     started

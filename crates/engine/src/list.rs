@@ -8,6 +8,7 @@ use keelbox_spec::failure::{Code, Failure};
 
 use crate::collect::{collect, entries};
 use crate::config::{self, Config, Exit, State};
+use crate::control::Control;
 use crate::names;
 use crate::roots::Roots;
 
@@ -110,14 +111,28 @@ pub(crate) fn summary(roots: &Roots, id: &str) -> ContainerSummary {
         return broken(roots, id);
     };
     // After `collect` a state directory is a live container's.
-    let state: Option<State> = config::read(&roots.running().join(id), "state.json");
+    let place = roots.running().join(id);
+    let state: Option<State> = config::read(&place, "state.json");
     let exit: Option<Exit> = match &state {
         Some(state) if !state.restarting => None,
         _ => config::read(&data, "exit.json"),
     };
     let has_ended = config.begun && exit.is_some();
+    let mut error = exit.as_ref().and_then(|exit| exit.error.clone());
+    let status = match &state {
+        Some(state) => running_status(state),
+        None if has_ended => "exited",
+        None if !place.exists() => ended_status(&config),
+        // A supervisor that listens has written its record.
+        None if Control::connect(roots, id).is_some() => {
+            error = Some("it runs, but its record (state.json) cannot be read".into());
+            "broken"
+        }
+        // It is being started.
+        None => "created",
+    };
     ContainerSummary {
-        status: status(&config, state.as_ref(), has_ended),
+        status,
         id: config.id,
         name: config.name,
         image: config.image,
@@ -141,19 +156,23 @@ pub(crate) fn summary(roots: &Roots, id: &str) -> ContainerSummary {
             .or_else(|| exit.as_ref().map(|exit| exit.restart_count))
             .unwrap_or(0),
         health: state.and_then(|state| state.health),
-        error: exit.and_then(|exit| exit.error),
+        error,
     }
 }
 
-fn status(config: &Config, state: Option<&State>, has_ended: bool) -> &'static str {
-    match state {
-        Some(state) if state.restarting => "restarting",
-        Some(state) if state.paused => "paused",
-        Some(_) => "running",
-        // Of one that was begun and has left no word, the machine was switched off.
-        None if has_ended || config.begun => "exited",
-        None => "created",
+fn running_status(state: &State) -> &'static str {
+    if state.restarting {
+        "restarting"
+    } else if state.paused {
+        "paused"
+    } else {
+        "running"
     }
+}
+
+/// Of one that was begun and has left no word, the machine was switched off.
+fn ended_status(config: &Config) -> &'static str {
+    if config.begun { "exited" } else { "created" }
 }
 
 /// One whose configuration cannot be read: it can be removed.

@@ -8,7 +8,7 @@ use keelbox_supervisor::protocol::Request;
 use keelbox_sys::Errno;
 
 use crate::collect::{collect, remove_container, unused};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Exit, State};
 use crate::control::Control;
 use crate::list::find;
 use crate::roots::Roots;
@@ -45,7 +45,7 @@ pub fn remove(roots: &Roots, reference: &str, removal: Removal) -> Result<String
 fn remove_one(roots: &Roots, reference: &str, id: String, force: bool) -> Result<String, Failure> {
     let state = roots.running().join(&id);
     if state.exists() {
-        if !force {
+        if !force && !ends(roots, &id) {
             return Err(Failure::new(
                 Code::InvalidArg,
                 format!("the container {reference} is running"),
@@ -69,6 +69,13 @@ fn remove_one(roots: &Roots, reference: &str, id: String, force: bool) -> Result
             .path(roots.containers().join(&id)));
     }
     Ok(id)
+}
+
+/// Whether it has ended already, and its supervisor is only clearing up, which [`end`] waits for.
+fn ends(roots: &Roots, id: &str) -> bool {
+    let waits = |state: State| state.restarting;
+    config::read::<Exit>(&roots.containers().join(id), "exit.json").is_some()
+        && !config::read(&roots.running().join(id), "state.json").is_some_and(waits)
 }
 
 /// Another command that only looks has the lock for a moment; a supervisor keeps it.

@@ -89,6 +89,22 @@ impl Place {
             .map_err(|errno| fail(errno.into()))
     }
 
+    /// Makes room for what the supervisor will write down: that it runs, and, of one that is kept, how it ended. A disk that
+    /// has none is found full before anything is started.
+    pub(crate) fn make_room(&self, kept: bool) -> Result<(), Failure> {
+        let state = (&self.state, self.state_path.join("state.json"));
+        let exit = (&self.data, self.data_path.join("exit.json"));
+        for (directory, path) in [state].into_iter().chain(kept.then_some(exit)) {
+            let fail = |error: std::io::Error| store_failure("write", &path, &error);
+            let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::CLOEXEC;
+            let mode = Mode::from_raw_mode(0o600);
+            let file = rustix::fs::openat(directory, c".record", flags, mode);
+            let mut file = std::fs::File::from(file.map_err(|errno| fail(errno.into()))?);
+            file.write_all(&[b' '; RECORD]).map_err(fail)?;
+        }
+        Ok(())
+    }
+
     /// Lets go of a container that is not started, or not now: its data stays.
     pub(crate) fn release(self) {
         remove_path(&self.state_path);
@@ -103,6 +119,9 @@ impl Place {
         remove_path(&self.state_path);
     }
 }
+
+/// Bytes that a record of the supervisor's has room in, at least.
+const RECORD: usize = 512;
 
 /// Removes a directory of ours with all that a container left in it.
 pub(crate) fn remove_path(path: &Path) {

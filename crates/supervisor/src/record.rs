@@ -1,10 +1,10 @@
 //! The records that a supervisor writes, each whole or not at all (temporary name, then rename).
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 
 use keelbox_spec::start::Life;
 use keelbox_sys::Errno;
@@ -162,17 +162,53 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// A record that cannot be written (a full disk) is a container of unknown state, never a container that is not cleaned up.
-fn write(directory: BorrowedFd<'_>, name: &CStr, text: &str) {
-    let flags =
-        OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let Ok(file) = rustix::fs::openat(directory, c".record", flags, Mode::from_raw_mode(0o600))
-    else {
-        return;
-    };
-    if rustix::io::write(file.as_fd(), text.as_bytes()) == Ok(text.len()) {
-        let _ = rustix::fs::renameat(directory, c".record", directory, name);
+/// The draft of every record. Before a start the engine makes one with room for it, so that a disk that is full by then
+/// does not keep the first record from being written.
+const DRAFT: &CStr = c".record";
+
+/// Puts a record away that is true no more; the next one has its room.
+pub(crate) fn withdraw(directory: BorrowedFd<'_>, name: &CStr) {
+    if rustix::fs::renameat(directory, name, directory, DRAFT).is_err() {
+        let _ = rustix::fs::unlinkat(directory, name, AtFlags::empty());
     }
+}
+
+/// Writes a record beside the old one, which it replaces; on a full disk over it, which is better than a record that is
+/// wrong. What cannot be written at all is a container of unknown state, never a container that is not cleaned up.
+fn write(directory: BorrowedFd<'_>, name: &CStr, text: &str) {
+    let _ = match draft(directory, text) {
+        Ok(()) => rustix::fs::renameat(directory, DRAFT, directory, name),
+        Err(_) => {
+            let _ = rustix::fs::unlinkat(directory, DRAFT, AtFlags::empty());
+            over(directory, name, text)
+        }
+    };
+}
+
+fn draft(directory: BorrowedFd<'_>, text: &str) -> rustix::io::Result<()> {
+    // Not cut short first: that would give the room away.
+    let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::openat(directory, DRAFT, flags, Mode::from_raw_mode(0o600))?;
+    put(&file, text)
+}
+
+fn over(directory: BorrowedFd<'_>, name: &CStr, text: &str) -> rustix::io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+    // Half of one would be none.
+    let room = rustix::fs::fstat(&file)?.st_blocks.saturating_mul(512);
+    if i64::try_from(text.len()).is_ok_and(|length| length <= room) {
+        put(&file, text)
+    } else {
+        Err(rustix::io::Errno::NOSPC)
+    }
+}
+
+fn put(file: &OwnedFd, text: &str) -> rustix::io::Result<()> {
+    if rustix::io::write(file, text.as_bytes())? != text.len() {
+        return Err(rustix::io::Errno::NOSPC);
+    }
+    rustix::fs::ftruncate(file, u64::try_from(text.len()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ use std::time::Instant;
 use keelbox_process::{Container, launch};
 use keelbox_spec::op::{Op, namespace};
 use keelbox_spec::start::{Life, Log, Start};
-use rustix::fs::AtFlags;
 
 use crate::health::{Health, Rules};
 use crate::hub::Hub;
@@ -158,8 +157,19 @@ pub fn supervise(start: Start, mut inherited: Inherited) {
     let again = inherited.again.take();
     if again.is_some() {
         // An old record would be taken for this run's. Before the first one, the engine has put it away.
-        let _ = rustix::fs::unlinkat(&inherited.data, c"exit.json", AtFlags::empty());
+        record::withdraw(inherited.data.as_fd(), c"exit.json");
     }
+    let bound = match &again {
+        Some(_) => None,
+        None => match setup::bind(inherited.state.as_fd()) {
+            Ok(socket) => Some(socket),
+            Err(errno) => {
+                let life = start.life.clone();
+                let event = setup::unreachable(errno);
+                return setup::refuse(inherited, None, &life, &Leftovers::new(start), event);
+            }
+        },
+    };
     let shape = if start.life.log == Log::Passthrough {
         Shape::default()
     } else {
@@ -183,6 +193,7 @@ pub fn supervise(start: Start, mut inherited: Inherited) {
                 container,
                 inherited,
                 again,
+                bound,
                 shape,
                 begin,
             };
@@ -232,6 +243,8 @@ impl Supervisor {
         release_stdio();
         self.write_state();
         self.write_health();
+        // Whoever can connect finds the record.
+        setup::listen(self.listener.as_ref());
         self.tell_started();
         self.listen_to_first(queued);
         self.tell("start");

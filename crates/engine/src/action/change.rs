@@ -13,6 +13,7 @@ use crate::control::{Control, not_running};
 use crate::event::record_of;
 use crate::names;
 use crate::roots::Roots;
+use crate::store::store_failure;
 
 /// Freezes every process of it, or lets them go on.
 pub(crate) fn freeze(roots: &Roots, found: &Found, frozen: bool) -> Result<(), Failure> {
@@ -71,16 +72,9 @@ pub(crate) fn rename(roots: &Roots, found: &Found, name: &str) -> Result<(), Fai
         ..config.clone()
     };
     let data = roots.containers().join(&found.id);
-    config::write(&data, "config.json", &renamed);
-    let written = config::read::<Config>(&data, "config.json");
-    if written.is_none_or(|written| written.name != name) {
+    if let Err(error) = config::write(&data, "config.json", &renamed) {
         let _ = std::fs::remove_file(roots.names().join(&name));
-        return Err(Failure::new(
-            Code::Store,
-            "the container's configuration cannot be written",
-        )
-        .hint("make room on that file system, or choose another with --root")
-        .path(data));
+        return Err(store_failure("write", &data.join("config.json"), &error));
     }
     let _ = std::fs::remove_file(roots.names().join(&config.name));
     if let Some(control) = Control::connect(roots, &found.id) {
@@ -114,7 +108,8 @@ pub(crate) fn update(roots: &Roots, found: &Found, restart: Option<&str>) -> Res
         restart: Some(word.to_owned()),
         ..config.clone()
     };
-    config::write(&data, "config.json", &changed);
+    config::write(&data, "config.json", &changed)
+        .map_err(|error| store_failure("write", &data.join("config.json"), &error))?;
     if let Some(control) = Control::connect(roots, &found.id) {
         control.patience(Duration::from_secs(5));
         let _ = control.answer(&Request::Policy(policy));

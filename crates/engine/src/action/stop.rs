@@ -8,7 +8,6 @@ use keelbox_supervisor::protocol::Request;
 
 use super::{Found, start};
 use crate::collect::collect;
-use crate::config;
 use crate::control::{Control, not_running};
 use crate::roots::Roots;
 use crate::store::{open_directory, try_lock};
@@ -94,8 +93,7 @@ pub(crate) fn restart(roots: &Roots, found: &Found, ending: Ending) -> Result<()
 /// Sends a signal to its first process. What ends it is not followed by a restart.
 pub(crate) fn kill(roots: &Roots, found: &Found, signal: &str) -> Result<(), Failure> {
     let signal = signal_number(signal)?;
-    let state: Option<config::State> = config::read(&roots.running().join(&found.id), "state.json");
-    let Some(control) = state.and_then(|_| Control::connect(roots, &found.id)) else {
+    let Some(control) = Control::connect(roots, &found.id) else {
         return Err(not_running(&found.reference));
     };
     if !control.ask(&Request::Signal(signal)) {

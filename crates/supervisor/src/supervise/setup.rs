@@ -60,7 +60,7 @@ struct Before {
 
 impl Before {
     /// `control` is the socket of who starts it; a container that is started again has none that it began with.
-    fn of(again: Option<Again>, control: OwnedFd, state: BorrowedFd<'_>) -> Self {
+    fn of(again: Option<Again>, control: OwnedFd, bound: Option<OwnedFd>) -> Self {
         match again {
             Some(again) => Self {
                 listener: present(again.listener),
@@ -74,7 +74,7 @@ impl Before {
                 is_asked: again.is_asked,
             },
             None => Self {
-                listener: listen(state),
+                listener: bound,
                 peers: vec![Peer::first(control)],
                 back_off: BackOff::default(),
                 is_asked: false,
@@ -88,6 +88,8 @@ pub(super) struct Parts {
     pub(super) container: Container,
     pub(super) inherited: Inherited,
     pub(super) again: Option<Again>,
+    /// What others will connect to, at the first start.
+    pub(super) bound: Option<OwnedFd>,
     pub(super) shape: Shape,
     pub(super) begin: Instant,
 }
@@ -98,6 +100,7 @@ impl Supervisor {
             container,
             inherited,
             again,
+            bound,
             shape,
             begin,
         } = parts;
@@ -113,7 +116,7 @@ impl Supervisor {
             let hub = make_hub(&container, stdin, streams, sink);
             (Some(hub), [None, None])
         };
-        let before = Before::of(again, inherited.control, inherited.state.as_fd());
+        let before = Before::of(again, inherited.control, bound);
         let limit = Some(life.timeout).filter(|limit| *limit > 0);
         Self {
             begin,
@@ -234,21 +237,34 @@ fn drop_requests(socket: &OwnedFd) {
     while matches!(receive::<Request>(socket), Ok(Some(_))) {}
 }
 
-/// Where other commands reach this supervisor. By way of the directory's fd, since a socket's path is short (unix(7)).
-fn listen(state: BorrowedFd<'_>) -> Option<OwnedFd> {
+/// Where other commands reach this supervisor, before anything is started: a container that nobody can reach is none. By way
+/// of the directory's fd, since a socket's path is short (unix(7)).
+pub(super) fn bind(state: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
     use std::os::fd::AsRawFd;
-    let socket = rustix::net::socket_with(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .ok()?;
-    let address =
-        SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", state.as_raw_fd())).ok()?;
-    rustix::net::bind(&socket, &address).ok()?;
-    rustix::net::listen(&socket, 16).ok()?;
-    Some(socket)
+    let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}/{SOCKET}", state.as_raw_fd()))?;
+    // Its mode would be the caller's umask's otherwise, and connecting takes the right to write; its directory is private.
+    rustix::process::umask(rustix::fs::Mode::empty());
+    rustix::net::bind(&socket, &address)?;
+    Ok(socket)
+}
+
+/// From now on others can connect.
+pub(super) fn listen(socket: Option<&OwnedFd>) {
+    if let Some(socket) = socket {
+        let _ = rustix::net::listen(socket, 16);
+    }
+}
+
+/// There is no place for the socket.
+pub(super) fn unreachable(errno: rustix::io::Errno) -> Event {
+    Event::Failed {
+        index: u32::MAX,
+        call: "bind".to_owned(),
+        errno: errno.raw_os_error(),
+        note: format!("no place for {SOCKET} in the container's state directory"),
+    }
 }
 
 /// The other side of the terminal `master`.
