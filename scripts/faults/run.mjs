@@ -46,7 +46,7 @@ for (const name of names) {
     console.log(
       `${isBad ? 'FAIL' : 'ok  '} ${name}${user === undefined ? '' : ` as ${user}`}: ${counts.join(', ')}, left behind ${left.length}`,
     );
-    for (const line of [...lab.complaints, ...left].slice(0, 20)) console.log(`       ${line}`);
+    for (const line of [...lab.complaints, ...left].slice(0, 60)) console.log(`       ${line}`);
   } finally {
     lab.close();
   }
