@@ -141,7 +141,9 @@ testMapped.asUser('keep-id:uid,gid puts the caller where the image wants it', as
 
 testBusybox.asUser('keep-id gives the user a name where the root has none', async (t, who) => {
   const rootfs = await busyboxRoot(who);
-  const before = readFileSync(path.join(rootfs, 'etc/passwd'), 'utf8');
+  // The tree's own user may have the very id of ours: on a machine without other users it is 1000.
+  const before = 'root:x:0:0:root:/root:/bin/sh\n';
+  writeFileSync(path.join(rootfs, 'etc/passwd'), before);
   const script = 'test "$(whoami)" != root && whoami && tail -n 1 /etc/passwd && echo $HOME';
   const {uid} = testUser();
   const lines = (
@@ -150,6 +152,16 @@ testBusybox.asUser('keep-id gives the user a name where the root has none', asyn
   t.regex(lines[1] ?? '', new RegExp(`^${lines[0]}:x:${uid}:`));
   t.is(lines[2], '/tmp');
   t.is(readFileSync(path.join(rootfs, 'etc/passwd'), 'utf8'), before);
+});
+
+testBusybox.asUser('keep-id leaves the user the name and the home that the root has for it', async (t, who) => {
+  const rootfs = await busyboxRoot(who);
+  const {uid, gid} = testUser();
+  const accounts = `root:x:0:0:root:/root:/bin/sh\nowl:x:${uid}:${gid}:owl:/home/guest:/bin/sh\n`;
+  writeFileSync(path.join(rootfs, 'etc/passwd'), accounts);
+  const flags = ['--userns=keep-id', '-w', '/tmp'];
+  const told = await answer(t, 'whoami; echo $HOME; cat /etc/passwd', {...who, rootfs: `${rootfs}:O`, flags});
+  t.is(told, `owl\n/home/guest\n${accounts}`);
 });
 
 testMapped.asUser('nomap leaves the caller out: its files are nobody’s', async (t, who) => {
