@@ -1,10 +1,11 @@
 /** The verbs of a container's life with the engine behind them, as root and as an ordinary user. */
-import {readFileSync, writeFileSync} from 'node:fs';
+import {readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {type CallOptions, keelbox, type Result} from './helpers/cli';
 import {ownState, refused} from './helpers/inside';
-import {lane, patience, type Who} from './helpers/lane';
+import {until} from './helpers/journal';
+import {lane, type Who} from './helpers/lane';
 
 const test = lane({host: true, guest: true, rootless: true});
 
@@ -60,13 +61,36 @@ test.asEach('create makes what start runs, in the foreground too', async (t, who
   t.is(await ok(t, options, 'rm job reads'), 'job\nreads');
 });
 
+/** The sockets of its supervisor, which is the parent: one for each that talks to it. */
+function sockets(pid: number): string[] {
+  const [, parent] = (readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1) ?? '').split(' ');
+  const folder = `/proc/${parent}/fd`;
+  return readdirSync(folder)
+    .map(fd => linkOf(path.join(folder, fd)))
+    .filter(link => link.startsWith('socket:'));
+}
+
+/** Nothing for an fd that has been closed meanwhile. */
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return '';
+  }
+}
+
 test.asEach('wait tells the end of one that runs, and of one that goes at its end', async (t, who) => {
   const options = own(who);
-  // Long enough for whoever waits to be there.
-  const seconds = patience(5000) / 1000;
-  await ok(t, options, 'run -d --name nine host -- sh -c', `sleep ${seconds}; exit 9`);
-  await ok(t, options, 'run -d --rm --name gone host -- sh -c', `sleep ${seconds}; exit 4`);
-  t.is(await ok(t, options, 'wait nine gone'), '9\n4');
+  const told = (code: number) => `trap "exit ${code}" TERM; touch /tmp/up; while :; do sleep 1000 & wait; done`;
+  await ok(t, options, 'run -d --name nine host -- sh -c', told(9));
+  await ok(t, options, 'run -d --rm --name gone host -- sh -c', told(4));
+  for (const name of ['nine', 'gone']) await isUp(t, options, name);
+  const pids = (await ok(t, options, 'inspect -f {{.State.Pid}} nine gone')).split('\n').map(Number);
+  const before = pids.flatMap(sockets);
+  const waiting = ok(t, options, 'wait nine gone');
+  t.true(await until(() => pids.every(pid => sockets(pid).some(socket => !before.includes(socket)))));
+  await ok(t, options, 'kill -s TERM nine gone');
+  t.is(await waiting, '9\n4');
   t.is((await keelbox(['wait', 'gone'], options)).exitCode, 1);
   t.is(await ok(t, options, 'ps -a --format {{.Names}}'), 'nine');
   await ok(t, options, 'rm nine');
