@@ -240,14 +240,14 @@ test('inherit is the stdio of Node', t => {
     process.stdout.write('still open\\n')`;
   const args = ['--input-type=module', '-e', `${script};`];
   t.is(
-    execFileSync(process.execPath, args, {input: 'in\n', timeout: 20_000, stdio: 'pipe'}).toString(),
+    execFileSync(process.execPath, args, {input: 'in\n', timeout: patience(20_000), stdio: 'pipe'}).toString(),
     'in\nstill open\n',
   );
 });
 
 test('inherited stdin that stays open does not keep Node alive', async t => {
   const script = `import {run} from '${entry}'; await run('host', ['head', '-n1'], {stdin: 'inherit', stdout: 'inherit'})`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {timeout: 20_000});
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {timeout: patience(20_000)});
   child.stdin.write('first\nsecond\n');
   const [out, code] = await Promise.all([buffer(child.stdout), new Promise(done => child.on('exit', done))]);
   t.is(out.toString(), 'first\n');

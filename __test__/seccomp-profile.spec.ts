@@ -4,7 +4,7 @@ import {chmodSync, mkdtempSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {specFolder} from './helpers/cli';
 import {inside, type Refusal, refused, refusedAndGone, runIn} from './helpers/inside';
-import {lane, type Need, type Who} from './helpers/lane';
+import {lane, type Need, patience, type Who} from './helpers/lane';
 
 const test = lane({host: true, guest: true, rootless: true});
 const x64: Need = {name: 'x86-64', isThere: () => process.arch === 'x64'};
@@ -150,7 +150,11 @@ test.asEach('refuses a file that is not there, a folder, and a pipe that never e
     [fifo, 'not a regular file'],
     ['/dev/zero', 'not a regular file'],
   ] as const) {
-    const result = await runIn(['true'], {...who, timeout: 20_000, flags: ['--security-opt', `seccomp=${file}`]});
+    const result = await runIn(['true'], {
+      ...who,
+      timeout: patience(20_000),
+      flags: ['--security-opt', `seccomp=${file}`],
+    });
     refused(t, result, {code: INVALID, says: file, why});
   }
 });
