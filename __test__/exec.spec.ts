@@ -2,10 +2,21 @@
 import {spawn} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
 import {once} from 'node:events';
-import {existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
+import {text} from 'node:stream/consumers';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {command, keelbox, specFolder} from './helpers/cli';
+import type {ExecutionContext} from 'ava';
+import {command, keelbox, specFolder, testUser} from './helpers/cli';
 import {IS_ROOT, lane, patience, scaled, type Who} from './helpers/lane';
 import {PYTHON, Terminal} from './helpers/pty';
 import {running} from './helpers/running';
@@ -47,6 +58,66 @@ test.asRoot('a command is in every namespace of a container that has root’s ow
     KINDS.map(kind => readlinkSync(`/proc/${pid}/ns/${kind}`)),
     stderr,
   );
+});
+
+/** False: a process that is about to end is still in it. */
+function isRemoved(group: string): boolean {
+  try {
+    rmdirSync(group);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Makes a control group that is the ordinary user's, as systemd gives one to a service and another to a session. */
+function delegated(t: ExecutionContext, name: string): string {
+  const group = path.join('/sys/fs/cgroup', name);
+  const {uid, gid} = testUser();
+  mkdirSync(group);
+  t.teardown(async () => {
+    if (!(await becomes(() => isRemoved(group)))) throw new Error(`${group} stays in use`);
+  });
+  for (const file of [group, path.join(group, 'cgroup.procs')]) chownSync(file, uid, gid);
+  return group;
+}
+
+/** On a machine whose control groups are the tests' own. */
+const inGroups = lane({guest: true, systemd: true});
+
+inGroups.asRoot('a user reaches a container that runs in another group of the user’s', async t => {
+  const who = {asUser: true};
+  const [service, session] = [delegated(t, 'keelbox-service'), delegated(t, 'keelbox-session')];
+  const startIn = (group: string, args: string[]) => {
+    const {file, args: all, options} = command(args, who);
+    const {uid, gid, ...plain} = options;
+    const script = `echo $$ >${group}/cgroup.procs && exec setpriv --reuid=${uid} --regid=${gid} --clear-groups -- "$@"`;
+    return spawn('sh', ['-c', script, 'sh', file, ...all], {...plain, stdio: ['ignore', 'pipe', 'pipe']});
+  };
+  const container = startIn(service, [
+    'run',
+    '--rm',
+    '--name',
+    'served',
+    'host',
+    '--',
+    'sh',
+    '-c',
+    'echo up; sleep 600',
+  ]);
+  const ended = once(container, 'close');
+  t.teardown(async () => {
+    await keelbox(['rm', '-f', 'served'], who);
+    await ended;
+  });
+  t.is(String(await once(container.stdout, 'data')), 'up\n');
+  const look = startIn(session, ['exec', 'served', 'sh', '-c', 'cat /proc/1/cmdline | tr "\\0" " "']);
+  const [[stdout, stderr], [exitCode]] = await Promise.all([
+    Promise.all([text(look.stdout), text(look.stderr)]),
+    once(look, 'exit'),
+  ]);
+  t.is(stdout, 'sh -c echo up; sleep 600 ', stderr);
+  t.is(exitCode, 0);
 });
 
 test.asEach('a command is in the control groups that the container is in', async (t, who) => {

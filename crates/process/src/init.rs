@@ -34,6 +34,8 @@ pub(crate) struct Given<'a> {
     pub(crate) tasks: Vec<OwnedFd>,
     /// It was born into its group.
     pub(crate) in_cgroup: bool,
+    /// Groups that it may not enter are left out.
+    pub(crate) may_stay_out: bool,
     /// The host's /proc, for one that enters a container which runs.
     pub(crate) proc: Option<Outcome<OwnedFd>>,
     /// What to do in the place of a command.
@@ -46,6 +48,7 @@ pub(crate) fn main(start: &Start, given: Given<'_>) -> ! {
         socket,
         tasks,
         in_cgroup,
+        may_stay_out,
         proc,
         serve,
     } = given;
@@ -63,6 +66,7 @@ pub(crate) fn main(start: &Start, given: Given<'_>) -> ! {
         set_home: false,
         tasks,
         in_cgroup,
+        may_stay_out,
         socket,
     };
     let (index, fault) = init.run(start);
@@ -90,6 +94,7 @@ struct Init<'a> {
     set_home: bool,
     tasks: Vec<OwnedFd>,
     in_cgroup: bool,
+    may_stay_out: bool,
     socket: OwnedFd,
 }
 
@@ -209,10 +214,11 @@ impl Init<'_> {
 
     fn enter_cgroups(&mut self) -> Outcome {
         for tasks in self.tasks.drain(..) {
-            rustix::io::write(&tasks, b"0")
-                .call("write")
-                .map_err(|fault| fault.on("tasks"))?;
-            self.in_cgroup = true;
+            match rustix::io::write(&tasks, b"0") {
+                Ok(_) => self.in_cgroup = true,
+                Err(rustix::io::Errno::ACCESS) if self.may_stay_out => {}
+                Err(errno) => return Err(Fault::new("write", errno).on("tasks")),
+            }
         }
         Ok(())
     }

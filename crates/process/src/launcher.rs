@@ -242,6 +242,9 @@ impl Launcher<'_> {
 
     fn clone(&mut self, namespaces: u64, base: u32) -> Outcome {
         let counted = Accounting::assume(base)?;
+        // An ordinary user's processes move within the part of the tree that is the user's, and no further: not from a
+        // session to a service, say (cgroups(7), "Delegation containment"). Asked here: the child may be root in its own.
+        let may_stay_out = !rustix::process::geteuid().is_root();
         let into = self.into.as_ref().map(AsFd::as_fd);
         let side = match self.joins.clone(namespaces, into) {
             // The group cannot take processes, or the kernel has no CLONE_INTO_CGROUP (before 5.7).
@@ -263,6 +266,7 @@ impl Launcher<'_> {
                     socket,
                     tasks: std::mem::take(&mut self.tasks),
                     in_cgroup: self.into.is_some(),
+                    may_stay_out,
                     proc: self.joins.target.as_ref().map(enter::Target::proc),
                     serve: self.serve,
                 };
