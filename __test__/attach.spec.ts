@@ -4,7 +4,7 @@ import {createHash} from 'node:crypto';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {ExecutionContext} from 'ava';
 import {command, keelbox} from './helpers/cli';
-import {lane, patience, scaled, type Who} from './helpers/lane';
+import {lane, patience, type Who} from './helpers/lane';
 import {logged} from './helpers/log';
 import {PYTHON, Terminal} from './helpers/pty';
 
@@ -110,19 +110,24 @@ test.asEach('attach | head: exactly the first bytes, and the container prints on
 });
 
 test.asEach('a client that does not read holds the container up only as long as it lives', async (t, who) => {
-  const lines = scaled(200_000);
-  const name = await detached(t, who, ['-i'], `read line; seq ${lines}; echo over; sleep 1000`);
+  // Three megabytes: more than all pipes between the two hold.
+  const [lines, width] = [30_000, 100];
+  const script = `while read line && [ $line != go ]; do echo "got $line"; done; seq -f %0${width}.0f ${lines}; echo over; sleep 1000`;
+  const name = await detached(t, who, ['-i'], script);
   const deaf = client(t, who, ['attach', name]);
+  deaf.child.stdin?.write('deaf\n');
+  await until(t, 'the deaf one', () => deaf.output().includes('got deaf\n'));
+  const quick = client(t, who, ['attach', name]);
+  quick.child.stdin?.write('quick\n');
+  await until(t, 'the quick one', () => quick.output().includes('got quick\n'));
   deaf.child.stdout?.pause();
   deaf.child.kill('SIGSTOP');
-  const quick = client(t, who, ['attach', name]);
-  await sleep(500);
   quick.child.stdin?.write('go\n');
-  await sleep(500);
+  await until(t, 'a beginning', () => quick.output().includes('01\n'));
+  t.false(logged(who, name).includes('over'));
   deaf.child.kill('SIGKILL');
-  await until(t, 'everything', () => quick.output().endsWith(`\n${lines}\nover\n`));
-  const all = logged(who, name);
-  t.is(all.length, quick.output().length);
+  await until(t, 'everything', () => quick.output().endsWith(`${lines}\nover\n`));
+  t.is(logged(who, name), `got deaf\n${quick.output()}`);
 });
 
 test.asEach('--sig-proxy=false keeps signals here', async (t, who) => {
@@ -155,16 +160,16 @@ terminalTest.asEach('a terminal is left by its keys, and taken again', async (t,
     rows: 20,
     columns: 70,
   });
-  // Another client's window has another size.
-  again.send('stty size\r');
-  await again.waitFor('20 70');
+  // Another client's window has another size. Nothing tells when it has arrived.
+  const showsSize = (size: string) =>
+    until(t, size, async () => {
+      again.send('stty size\r');
+      await sleep(200);
+      return again.output.includes(size);
+    });
+  await showsSize('20 70');
   again.resize(25, 75);
-  // Nothing tells when it has arrived.
-  await until(t, 'the new size', async () => {
-    again.send('stty size\r');
-    await sleep(200);
-    return again.output.includes('25 75');
-  });
+  await showsSize('25 75');
   // The first of the keys alone goes to the shell: its history.
   again.send('\x10\r');
   again.send('\x10\x11');

@@ -66,6 +66,27 @@ export const IS_ROOT = process.getuid?.() === 0;
 const HERE = (process.env.KEELBOX_LANE ?? 'host') as keyof Lanes;
 const SCALE = Number(process.env.KEELBOX_TEST_SCALE ?? 1);
 
+/**
+ * How many tests of a file run at once. Where every instruction is emulated, more would only make each other wait, past
+ * limits that are long enough for one.
+ */
+const AT_ONCE = SCALE > 1 ? 3 : Number.POSITIVE_INFINITY;
+
+let running = 0;
+const waiting: (() => void)[] = [];
+
+async function inTurn(body: () => void | Promise<void>): Promise<void> {
+  if (running >= AT_ONCE) await new Promise<void>(go => waiting.push(go));
+  else running += 1;
+  try {
+    await body();
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running -= 1;
+  }
+}
+
 /** A loop count, divided where the machine is slow. */
 export function scaled(count: number): number {
   return Math.max(1, Math.ceil(count / SCALE));
@@ -94,7 +115,7 @@ type Ava = (title: string, body: (t: ExecutionContext) => void | Promise<void>) 
 function registrar(register: Ava, lacks: string[]): (title: string, body: Body, who: Who) => void {
   return (title, body, who) => {
     if (lacks.length > 0) ava.skip(`${title} [no ${lacks.join(', no ')}]`, () => {});
-    else register(title, t => body(t, who));
+    else register(title, t => inTurn(() => body(t, who)));
   };
 }
 
