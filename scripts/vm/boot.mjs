@@ -21,7 +21,7 @@ function drive(file, index) {
   ];
 }
 
-function qemuArguments({image, ram, disks, accelerator, console, append}) {
+function qemuArguments({image, ram, disks, accelerator, console, append, restarts}) {
   return [
     ...ACCELERATORS[accelerator],
     '-m',
@@ -32,7 +32,7 @@ function qemuArguments({image, ram, disks, accelerator, console, append}) {
     '-no-user-config',
     '-display',
     'none',
-    '-no-reboot',
+    ...(restarts ? [] : ['-no-reboot']),
     '-nic',
     'none',
     '-serial',
@@ -49,7 +49,10 @@ function qemuArguments({image, ram, disks, accelerator, console, append}) {
   ];
 }
 
-/** Answers, when the guest has ended, in a few words how. */
+/**
+ * Answers, when the guest has ended, in a few words how. A guest that `restarts` does so with what its disks held; any other
+ * ends instead.
+ */
 export async function boot({seconds, onLine, append = '', stderr = 'inherit', ...machine}) {
   // The guest must not outlive us, whatever ends us.
   const words = ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...qemuArguments({...machine, append})];

@@ -18,7 +18,7 @@ import {debianTree} from '../debian-tree.mjs';
 import {output, ROOT, run} from '../lib.mjs';
 
 /** Raised when the same trees are to be put together differently. */
-const FORMAT = 2;
+const FORMATS = {guest: 2, systemd: 3};
 const TEST_CACHE = 'var/cache/keelbox-test';
 
 /** mke2fs writes a folder into an image without a loop device or a mount. */
@@ -37,13 +37,12 @@ function putTestTree(folder, tree) {
   symlinkSync(path.basename(tree), path.join(place, 'test'));
 }
 
-/** systemd runs the suite when it has started everything else, and powers off after it. */
+/** systemd runs the suite when it has started everything else. The suite ends the machine, or has it start once more. */
 function putUnit(folder) {
   const units = path.join(folder, 'etc/systemd/system');
   const unit = `[Unit]
 Description=keelbox's suite
 After=basic.target dbus.service
-SuccessAction=poweroff-force
 FailureAction=poweroff-force
 
 [Service]
@@ -65,7 +64,9 @@ Delegate=yes
 
 export function rootDisk(cache, {modules, release, tree}) {
   const trees = [tree, 'test'].map(name => debianTree(name, path.join(ROOT, '.cache')));
-  const key = createHash('sha256').update(JSON.stringify([FORMAT, release, trees.map(each => path.basename(each))]));
+  const key = createHash('sha256').update(
+    JSON.stringify([FORMATS[tree], release, trees.map(each => path.basename(each))]),
+  );
   const file = path.join(cache, `root-${tree}-${key.digest('hex').slice(0, 12)}.img`);
   if (existsSync(file)) return file;
   const isOld = each => each.startsWith(`root-${tree}-`) || /^root-[0-9a-f]+\.img$/.test(each);

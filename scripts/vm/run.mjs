@@ -32,7 +32,7 @@ const LANES = {
 /** How much slower than this machine the guest is, roughly. */
 const SCALES = {kvm: 2, tcg: 20};
 const DONE = /^keelbox-guest: done (\d+)$/;
-const CLOSING = /^\d+ passed, \d+ failed, \d+ skipped$/;
+const CLOSING = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
 
 function checkMachine() {
   if (process.getuid() !== 0) fail('the guest lane needs root: debootstrap makes its disk');
@@ -43,15 +43,21 @@ function checkMachine() {
   if (missing.length > 0) fail(`the guest lane needs ${missing.join(', ')}`);
 }
 
-/** Prints what the guest says as it comes, but keeps its closing line for the end. */
+/** Prints what the guest says as it comes, but keeps its closing line for the end: the sum, when it has started twice. */
 class Listener {
-  closing;
+  #counts;
   status;
+
+  get closing() {
+    const [passed, failed, skipped] = this.#counts ?? [];
+    return this.#counts && `${passed} passed, ${failed} failed, ${skipped} skipped`;
+  }
 
   line(line) {
     const done = DONE.exec(line);
+    const counts = CLOSING.exec(line)?.slice(1).map(Number);
     if (done) this.status = Number(done[1]);
-    else if (CLOSING.test(line)) this.closing = line;
+    else if (counts) this.#counts = counts.map((count, index) => count + (this.#counts?.[index] ?? 0));
     else process.stdout.write(`${line}\n`);
   }
 }
@@ -100,6 +106,7 @@ async function main() {
     disks,
     accelerator,
     append: LANES[lane],
+    restarts: lane === 'systemd',
     console,
     seconds: Number(process.env.KEELBOX_VM_TIMEOUT ?? 3600),
     onLine: line => listener.line(line),
