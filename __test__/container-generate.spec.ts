@@ -9,6 +9,7 @@ import {stubAddon} from './helpers/stub-addon';
 import {answered, asked, type Line, refusedStub, stubbed} from './helpers/stubbed';
 
 const test = lane({host: true});
+const testSystemd = lane({host: true, systemd: true}).needing('systemd-analyze');
 const folder = mkdtempSync(path.join(os.tmpdir(), 'keelbox-generate-'));
 ava.after.always(() => rmSync(folder, {recursive: true, force: true}));
 
@@ -294,7 +295,7 @@ test('--quadlet says it in the words of podman’s container files', t => {
   );
 });
 
-test.needing('systemd-analyze')('systemd takes the units', t => {
+testSystemd('systemd takes the units', t => {
   for (const [index, words] of everything.entries()) {
     const {environment} = made(t, words);
     for (const flags of ['', '--new ']) {
