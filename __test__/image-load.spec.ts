@@ -20,11 +20,13 @@ import {
 } from './helpers/archives';
 import {type CallOptions, keelbox, type Result, specFolder} from './helpers/cli';
 import {ownState} from './helpers/inside';
-import {lane} from './helpers/lane';
+import {lane, patience} from './helpers/lane';
 import {busybox} from './helpers/roots';
 
-const test = lane({host: true, rootless: true}).needing(busybox);
-const withTools = lane({host: true, rootless: true}).needing(busybox, 'skopeo', 'umoci', 'podman', 'zstd');
+const test = lane({host: true, guest: true, rootless: true}).needing(busybox);
+/** Not yet before Linux 6.5, where the names of all layers share one value of 255 bytes (fsconfig(2)): a dozen layers. */
+const onNewKernel = lane({host: true, rootless: true}).needing(busybox);
+const withTools = lane({host: true, guest: true, rootless: true}).needing(busybox, 'skopeo', 'umoci', 'podman', 'zstd');
 
 /** Files that a careless reader gets wrong. */
 async function oddTar(): Promise<Buffer> {
@@ -276,13 +278,13 @@ test.asEach('import makes an image of a tree, with what --change says', async (t
   t.is(wrong.exitCode, 125);
 });
 
-test.asEach('an image with 127 layers runs', async (t, who) => {
+onNewKernel.asEach('an image with 127 layers runs', async (t, who) => {
   const {env} = ownState(who);
   const layout = new Layout();
   const small = await Promise.all(Array.from({length: 4}, (_, index) => fileTar(`f${index}`, String(index))));
   const layers = [await baseTar(), ...Array.from({length: 126}, (_, index) => small[index % 4] ?? Buffer.alloc(0))];
   layout.index([layout.image(layers)], 'many:1');
-  await good(t, ['load', '-i', layout.folder], {...who, env, timeout: 120_000});
+  await good(t, ['load', '-i', layout.folder], {...who, env, timeout: patience(120_000)});
   t.is(await good(t, ['run', '--rm', 'many:1', 'cat', '/f1', '/f3'], {...who, env}), '13');
 });
 

@@ -33,10 +33,13 @@ const GUEST = [
   'xfsprogs',
 ];
 
+/** What else reads and writes images. debootstrap does not choose netavark, which is one of several that podman would take. */
+const IMAGE_TOOLS = ['netavark', 'podman', 'skopeo', 'umoci', 'zstd'];
+
 /** What each tree holds besides `--variant=minbase`. */
 const PACKAGES = {
   test: ['adduser', 'passwd', 'procps', 'python3-minimal'],
-  guest: GUEST,
+  guest: [...GUEST, ...IMAGE_TOOLS],
   systemd: [...GUEST, 'dbus', 'dbus-user-session', 'libpam-systemd', 'systemd', 'systemd-sysv', 'udev'],
 };
 
