@@ -5,9 +5,10 @@
 import {chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import type {ExecutionContext} from 'ava';
-import {type CallOptions, specFolder, testUser} from './helpers/cli';
+import {baseTar, fileTar, Layout} from './helpers/archives';
+import {type CallOptions, keelbox, specFolder, testUser} from './helpers/cli';
 import {refused} from './helpers/inside';
-import {lane, type Who} from './helpers/lane';
+import {lane, patience, type Who} from './helpers/lane';
 import {PYTHON, Terminal} from './helpers/pty';
 import {busybox, busyboxRoot} from './helpers/roots';
 import {commandOnOldKernel, finish, onOldKernel, prepared} from './helpers/within';
@@ -192,6 +193,25 @@ testBoth('files of a container that does not run are copied, and it finds them w
     t.is(readFileSync(path.join(folder, 'out'), 'utf8'), 'out\n');
     await run('rm', name);
   }
+});
+
+testBoth('an image with 127 layers runs, and can be exported', async (t, who) => {
+  const layout = new Layout();
+  const small = await Promise.all(Array.from({length: 4}, (_, index) => fileTar(`f${index}`, String(index))));
+  const layers = [await baseTar(), ...Array.from({length: 126}, (_, index) => small[index % 4] ?? Buffer.alloc(0))];
+  layout.index([layout.image(layers)], 'many:1');
+  const loaded = await keelbox(['load', '-i', layout.folder], {...who, timeout: patience(120_000)});
+  t.is(loaded.exitCode, 0, loaded.stderr);
+  const result = await onOldKernel(['run', '--rm', 'many:1', 'cat', '/f1', '/f3'], who);
+  t.is(result.stdout, '13', result.stderr);
+  const made = await onOldKernel(['create', '-q', '--name', `many-${who.asUser}`, 'many:1', 'true'], who);
+  t.is(made.exitCode, 0, made.stderr);
+  const out = path.join(mkdtempSync(path.join(specFolder(), 'out-')), 'out.tar');
+  if (who.asUser) chownSync(path.dirname(out), testUser().uid, testUser().gid);
+  const exported = await onOldKernel(['export', '-o', out, `many-${who.asUser}`], who);
+  t.is(exported.exitCode, 0, exported.stderr);
+  t.true(readFileSync(out).includes('f3'));
+  t.is((await keelbox(['rm', `many-${who.asUser}`], who)).exitCode, 0);
 });
 
 testBoth('as many at once as one after the other', async (t, who) => {

@@ -18,6 +18,7 @@ mod lookup;
 mod masks;
 mod memory;
 mod merged;
+mod names;
 mod overlay;
 mod owners;
 mod pivot;

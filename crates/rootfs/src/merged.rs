@@ -9,6 +9,9 @@ use rustix::mount::{fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string};
 
 use crate::detached::{create, explained, open};
 use crate::fault::{Call, Fault, Outcome};
+use crate::names::Names;
+
+const OVERLAY: &CStr = c"overlay";
 
 /// `MOUNT_ATTR_*`: read-only, nothing set-user-id, no devices, no programs.
 const ATTRIBUTES: u64 = 0x1 | 0x2 | 0x4 | 0x8;
@@ -64,36 +67,28 @@ fn again(path: &CStr, directory: &BorrowedFd<'_>) -> Outcome<OwnedFd> {
 fn mount(
     layers: &[BorrowedFd<'_>],
     userxattr: bool,
-    set: fn(&OwnedFd, &[BorrowedFd<'_>]) -> rustix::io::Result<()>,
+    set: fn(&OwnedFd, &[BorrowedFd<'_>]) -> Outcome<Option<Names>>,
 ) -> Outcome<OwnedFd> {
-    let context = open(c"overlay")?;
-    let fail = |errno| -> Fault { explained(&context, "fsconfig", errno, c"overlay") };
-    set(&context, layers).map_err(fail)?;
+    let context = open(OVERLAY)?;
+    let _names = set(&context, layers)?;
     if userxattr {
-        fsconfig_set_flag(context.as_fd(), c"userxattr").map_err(fail)?;
+        fsconfig_set_flag(context.as_fd(), c"userxattr")
+            .map_err(|errno| explained(&context, "fsconfig", errno, OVERLAY))?;
     }
-    create(&context, c"overlay", ATTRIBUTES)
+    create(&context, OVERLAY, ATTRIBUTES)
 }
 
-fn by_fd(context: &OwnedFd, layers: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
-    layers
-        .iter()
-        .try_for_each(|layer| fsconfig_set_fd(context.as_fd(), c"lowerdir+", layer))
+fn by_fd(context: &OwnedFd, layers: &[BorrowedFd<'_>]) -> Outcome<Option<Names>> {
+    for layer in layers {
+        fsconfig_set_fd(context.as_fd(), c"lowerdir+", layer)
+            .map_err(|errno| explained(context, "fsconfig", errno, OVERLAY))?;
+    }
+    Ok(None)
 }
 
-/// A value may have 255 bytes: enough for 13 layers. Since Linux 6.5 each layer can be a value of its own; before, the
-/// kernel takes any name here, and refuses the mount for it.
-fn by_name(context: &OwnedFd, layers: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
-    const LONGEST: usize = 255;
-    let names = layers
-        .iter()
-        .map(|layer| format!("/proc/self/fd/{}", layer.as_raw_fd()));
-    let names: Vec<_> = names.collect();
-    let together = names.join(":");
-    if together.len() <= LONGEST {
-        return fsconfig_set_string(context.as_fd(), c"lowerdir", together);
-    }
-    names
-        .iter()
-        .try_for_each(|name| fsconfig_set_string(context.as_fd(), c"lowerdir+", name))
+fn by_name(context: &OwnedFd, layers: &[BorrowedFd<'_>]) -> Outcome<Option<Names>> {
+    let names = Names::of(layers)?;
+    fsconfig_set_string(context.as_fd(), c"lowerdir", &names.value)
+        .map_err(|errno| explained(context, "fsconfig", errno, OVERLAY))?;
+    Ok(Some(names))
 }

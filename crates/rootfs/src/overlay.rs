@@ -13,6 +13,7 @@ use rustix::mount::{
 
 use crate::detached::{create, explained, open, set_source};
 use crate::fault::{Call, Fault, Outcome};
+use crate::names::Names;
 use crate::pivot::private_mounts;
 use crate::slots::Slots;
 
@@ -185,7 +186,7 @@ fn by_staging(
     by_name(&layers, base, upper, how)
 }
 
-/// Layers as the names of their fds: short, since a value may have 255 bytes, and without anything to escape.
+/// Layers as the names of their fds, without anything to escape.
 fn by_name(
     lower: &[BorrowedFd<'_>],
     base: BorrowedFd<'_>,
@@ -193,19 +194,19 @@ fn by_name(
     how: Treatment,
 ) -> Outcome<OwnedFd> {
     let context = open(OVERLAY)?;
-    let set = |key: &CStr, value: Vec<u8>| {
-        let value = CString::new(value).map_err(|_| Fault::new("fsconfig", Errno::EINVAL))?;
-        fsconfig_set_string(context.as_fd(), key, &value)
+    let set = |key: &CStr, value: &CStr| {
+        fsconfig_set_string(context.as_fd(), key, value)
             .map_err(|errno| explained(&context, "fsconfig", errno, OVERLAY))
     };
-    let name = |fd: &BorrowedFd<'_>| format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let below = |folder: &CStr| [name(&base).as_bytes(), b"/", folder.to_bytes()].concat();
-    set(
-        c"lowerdir",
-        lower.iter().map(name).collect::<Vec<_>>().join(":").into(),
-    )?;
-    set(c"upperdir", below(&upper.upper))?;
-    set(c"workdir", below(&upper.work))?;
+    let below = |folder: &CStr| {
+        let base = format!("/proc/self/fd/{}/", base.as_raw_fd());
+        CString::new([base.as_bytes(), folder.to_bytes()].concat())
+            .map_err(|_| Fault::new("fsconfig", Errno::EINVAL))
+    };
+    let names = Names::of(lower)?;
+    set(c"lowerdir", &names.value)?;
+    set(c"upperdir", &below(&upper.upper)?)?;
+    set(c"workdir", &below(&upper.work)?)?;
     finish(&context, how, base)
 }
 
