@@ -78,14 +78,17 @@ fn ends(roots: &Roots, id: &str) -> bool {
         && !config::read(&roots.running().join(id), "state.json").is_some_and(waits)
 }
 
-/// Another command that only looks has the lock for a moment; a supervisor keeps it.
+/// Another command that only looks has the lock for a moment; a supervisor keeps it. None at once for one that is gone: its
+/// supervisor has removed it.
 fn unused_soon(roots: &Roots, id: &str) -> Option<OwnedFd> {
-    (0..50).find_map(|_| {
-        unused(roots, id).or_else(|| {
-            std::thread::sleep(Duration::from_millis(10));
-            None
-        })
-    })
+    for _ in 0..50 {
+        let found = unused(roots, id);
+        if found.is_some() || !roots.containers().join(id).exists() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    None
 }
 
 fn gone_or_in_use(roots: &Roots, reference: &str, id: String) -> Result<String, Failure> {
