@@ -2,10 +2,11 @@
 import {readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import type {ExecutionContext} from 'ava';
-import {type CallOptions, keelbox, type Result} from './helpers/cli';
+import {type CallOptions, command, keelbox, type Result, specFolder} from './helpers/cli';
 import {ownState, refused} from './helpers/inside';
 import {until} from './helpers/journal';
 import {lane, type Who} from './helpers/lane';
+import {finish} from './helpers/within';
 
 const test = lane({host: true, guest: true, rootless: true});
 
@@ -256,4 +257,22 @@ test.asEach('--cidfile and --pidfile are written for one that stays', async (t, 
   t.is(await ok(t, options, 'inspect -f {{.State.Pid}}', id), readFileSync(pid, 'utf8').trim());
   t.is(await ok(t, options, 'stop -t 0 --cidfile', cid), id);
   await ok(t, options, 'rm', id);
+});
+
+/** The guest has no strace. */
+const onHost = lane({host: true}).needing('strace');
+
+onHost.asRoot('rm -f does not wait for what its supervisor has removed', async (t, who) => {
+  const options = {...who, ...ownState(who)};
+  await ok(t, options, 'run -d --name gone host sleep 1000');
+  const trace = path.join(specFolder(), 'rm.trace');
+  const {file, args, options: spawning} = command(['rm', '-f', 'gone'], options);
+  const words = ['-f', '-qqq', '-e', 'trace=clock_nanosleep,nanosleep', '-o', trace, file, ...args];
+  const removed = await finish('strace', words, spawning);
+  t.is(removed.stdout, 'gone\n', removed.stderr);
+  const sleeps = readFileSync(trace, 'utf8')
+    .split('\n')
+    .filter(line => /nanosleep\(/.test(line));
+  // One or two for a lock that another command has just then; it was fifty.
+  t.true(sleeps.length < 10, `${sleeps.length} sleeps`);
 });
