@@ -106,12 +106,8 @@ function counted(scratch, scenarios) {
   return {counts, pss, goals};
 }
 
-function images(scratch, options) {
-  const measured = measureImages(scratch, options);
-  const {archive, figures, leftOut, failed} = measured;
-  const {counted, timed} = judgeImages(measured, IMAGE_NAMES);
-  const size = [archive.tarBytes, archive.gzipBytes].map(bytes => `${Math.round(bytes / 1e6)} MB`);
-  say(`\nImages; a layer of ${size[0]}, ${size[1]} with gzip, ms\n`);
+/** Prints what a part has measured, below its heading. */
+function shown({figures, leftOut, failed}, {counted, timed}) {
   for (const {name, why} of leftOut) say(`${name}: left out (${why})\n`);
   for (const [name, why] of Object.entries(failed)) say(`${name}: failed (${why})\n`);
   say(
@@ -122,6 +118,15 @@ function images(scratch, options) {
   );
   say(`\nGoals\n${goalsTable([...counted, ...timed])}`);
   return {figures, counted, timed, hasFailed: Object.keys(failed).length > 0};
+}
+
+function images(scratch, options) {
+  const measured = measureImages(scratch, options);
+  const {archive} = measured;
+  const {counted, timed} = judgeImages(measured, IMAGE_NAMES);
+  const size = [archive.tarBytes, archive.gzipBytes].map(bytes => `${Math.round(bytes / 1e6)} MB`);
+  say(`\nImages; a layer of ${size[0]}, ${size[1]} with gzip, ms\n`);
+  return shown(measured, {counted, timed});
 }
 
 /** They also have a store of their own. */
@@ -131,19 +136,9 @@ function wantsLives({only, quick}) {
 
 async function lives(scratch, options) {
   const measured = await measureLives(scratch, options);
-  const {figures, leftOut, failed} = measured;
   const {counted, timed} = judgeLives(measured);
   say('\nContainers that live, ms\n');
-  for (const {name, why} of leftOut) say(`${name}: left out (${why})\n`);
-  for (const [name, why] of Object.entries(failed)) say(`${name}: failed (${why})\n`);
-  say(
-    timesTable(
-      Object.keys(figures).map(name => ({name})),
-      figures,
-    ),
-  );
-  say(`\nGoals\n${goalsTable([...counted, ...timed])}`);
-  return {figures, counted, timed, hasFailed: Object.keys(failed).length > 0};
+  return shown(measured, {counted, timed});
 }
 
 async function main() {
